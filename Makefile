@@ -1,0 +1,269 @@
+# queuectl: one makefile for everything, no recursion into folders.
+#
+# The targets people call (FRONT below) first see to it that the packages they
+# need are there (contrib/install-deps.sh), then call this makefile again for
+# the targets that compile: a fresh machine has git, make and a shell, so
+# pkg-config may be asked only after that.  `make help` lists all of it.
+
+FRONT := all demo test unit lint deps install uninstall clean help
+.PHONY: $(FRONT) core lib units bins lint-parts FORCE
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+.SUFFIXES:
+.SECONDARY:
+# Front targets run one after the other (two of them would build the same
+# files); what they call is as parallel as -j says.
+ifneq ($(filter $(FRONT),$(or $(MAKECMDGOALS),all)),)
+.NOTPARALLEL:
+endif
+
+# --- what may be set on the command line ------------------------------------
+
+PREFIX  ?= /usr/local
+DESTDIR ?=
+# DEBUG=1, SANITIZE=address,undefined, V=1, DEPS=no; WERROR= lets warnings be.
+DEBUG    ?=
+SANITIZE ?=
+V        ?=
+WERROR   ?= -Werror
+# The passes of `make test`.
+PASSES   ?= normal sanitized poll
+
+SYSTEM := $(shell uname -s)
+ifeq ($(SYSTEM),Linux)
+SYS           ?= linux
+WATCH_DEFAULT := inotify
+else
+SYS           ?= bsd
+WATCH_DEFAULT := kqueue
+endif
+WATCH ?= $(WATCH_DEFAULT)
+ifeq ($(filter $(WATCH),inotify kqueue poll),)
+$(error WATCH=$(WATCH): must be inotify, kqueue or poll)
+endif
+ifeq ($(filter $(SYS),linux bsd),)
+$(error SYS=$(SYS): must be linux or bsd)
+endif
+
+# Each set of flags has a folder of its own: build, build/san, build/poll, ...
+comma   := ,
+empty   :=
+space   := $(empty) $(empty)
+VARIANT := $(if $(SANITIZE),$(if $(filter address$(comma)undefined,$(SANITIZE)),san,san-$(subst $(comma),-,$(SANITIZE)))) \
+           $(filter-out $(WATCH_DEFAULT),$(WATCH)) $(if $(DEBUG),debug)
+BUILD   ?= build$(if $(strip $(VARIANT)),/$(subst $(space),-,$(strip $(VARIANT))))
+
+# --- sources ------------------------------------------------------------------
+
+# Of the files that stand in for one another only the chosen one.
+LEFT_OUT := $(filter-out src/spool/watch_$(WATCH).c,$(wildcard src/spool/watch_*.c)) \
+            $(filter-out src/base/sys_$(SYS).c,$(wildcard src/base/sys_*.c))
+SOURCES  := $(filter-out $(LEFT_OUT),$(sort $(wildcard src/*/*.c)))
+CLI_OBJ  := $(patsubst %.c,$(BUILD)/%.o,$(filter src/cli/%,$(SOURCES)))
+LIB_OBJ  := $(patsubst %.c,$(BUILD)/%.o,$(filter-out src/cli/%,$(SOURCES)))
+UNITS    := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(sort $(wildcard tests/unit/test_*.c)))
+PROGRAM  := $(BUILD)/queuectl
+LIB      := $(BUILD)/libqueuectl.a
+LIB_OUT  := $(BUILD)/installed/libqueuectl.a
+
+# --- flags ----------------------------------------------------------------------
+
+# Asked once, when the first recipe needs it (see above).
+once = $(eval $(1) := $(2))$($(1))
+PKG_CFLAGS    = $(call once,PKG_CFLAGS,$(shell pkg-config --cflags libcjson inih))
+PKG_LIBS      = $(call once,PKG_LIBS,$(shell pkg-config --libs libcjson inih))
+CMOCKA_CFLAGS = $(call once,CMOCKA_CFLAGS,$(shell pkg-config --cflags cmocka))
+CMOCKA_LIBS   = $(call once,CMOCKA_LIBS,$(shell pkg-config --libs cmocka))
+
+WARN := -Wall -Wextra $(WERROR) -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
+        -Wpointer-arith -Wwrite-strings -Wformat=2 -Wvla -Wundef \
+        $(if $(findstring clang,$(CC)),,-Wno-format-truncation)
+LANGUAGE := -std=c11 -D_GNU_SOURCE -Isrc -Iinclude -include base/banned.h
+ifneq ($(SANITIZE),)
+CFLAGS   ?= -O1 -g
+HARDEN   := -fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer
+SAN_LINK := -fsanitize=$(SANITIZE)
+else ifneq ($(DEBUG),)
+CFLAGS   ?= -O0 -g3
+HARDEN   := -fstack-protector-strong
+else
+CFLAGS   ?= -O2 -g
+HARDEN   := -fstack-protector-strong -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
+endif
+ALL_CFLAGS = $(LANGUAGE) $(WARN) -pipe -fvisibility=hidden $(HARDEN) $(CFLAGS) $(CPPFLAGS) $(PKG_CFLAGS)
+
+OBJCOPY ?= objcopy
+
+ifeq ($(V),1)
+Q   :=
+say  = @:
+else
+Q   := @
+say  = @printf '  %-3s %s\n' $(1) $(2)
+endif
+MAKEFLAGS += --no-print-directory
+
+# --- the targets people call ------------------------------------------------------
+
+all:
+	@sh contrib/install-deps.sh build
+	+@$(MAKE) core
+
+demo: all
+	@QUEUECTL_BIN='$(abspath $(PROGRAM))' contrib/demo.sh
+
+unit: all
+	@sh contrib/install-deps.sh unit
+	+@$(MAKE) units
+	@tests/run --unit normal='$(BUILD)'
+
+# The last line is `N passed, N failed, N skipped` over all passes.
+test: all
+	@sh contrib/install-deps.sh test
+	+@$(MAKE) units
+ifneq ($(filter sanitized,$(PASSES)),)
+	+@$(MAKE) BUILD='$(BUILD)/san' SANITIZE=address,undefined core units
+endif
+ifneq ($(filter poll,$(PASSES)),)
+	+@$(MAKE) BUILD='$(BUILD)/poll' WATCH=poll core
+endif
+	@tests/run $(if $(filter normal,$(PASSES)),normal='$(BUILD)') \
+	    $(if $(filter sanitized,$(PASSES)),sanitized='$(BUILD)/san') \
+	    $(if $(filter poll,$(PASSES)),poll='$(BUILD)/poll') $(TESTS)
+
+lint:
+	@sh contrib/install-deps.sh build unit lint
+	+@$(MAKE) -k lint-parts
+
+deps:
+	@sh contrib/install-deps.sh all
+
+clean:
+	rm -rf build
+
+help:
+	@echo 'make             build/queuectl and build/libqueuectl.a'
+	@echo 'make test        all tests: as built, with sanitizers, and with the poll backend'
+	@echo '                 (PASSES="normal sanitized poll", TESTS="tests/cli/x.bats ..." for less)'
+	@echo 'make unit        the C unit tests alone'
+	@echo 'make lint        cppcheck, shellcheck, mandoc, clang, layers'
+	@echo 'make demo        contrib/demo.sh'
+	@echo 'make deps        install what building, testing and linting need'
+	@echo 'make install     to DESTDIR and PREFIX ($(PREFIX)); make uninstall takes it away'
+	@echo 'make clean       rm -rf build'
+	@echo
+	@echo 'DEBUG=1  SANITIZE=address,undefined  WATCH=inotify|kqueue|poll  CC=clang  V=1'
+	@echo 'DEPS=no  install no packages: say what is missing and stop'
+	@echo 'BUILD=DIR  where to build; each set of flags has its own (now $(BUILD))'
+
+# --- compiling ------------------------------------------------------------------------
+
+core: $(PROGRAM)
+lib: $(LIB)
+units: $(UNITS)
+
+$(PROGRAM): $(CLI_OBJ) $(LIB) $(BUILD)/flags
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(SAN_LINK) $(LDFLAGS) -o $@ $(CLI_OBJ) $(LIB) $(PKG_LIBS)
+
+# Made anew each time: ar would keep the object of a source that is gone.
+$(LIB): $(LIB_OBJ) $(BUILD)/objects
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && $(AR) rcs $@ $(LIB_OBJ)
+
+$(BUILD)/%.o: %.c $(BUILD)/flags
+	$(call say,CC,$<)
+	$(Q)mkdir -p $(@D) && $(CC) $(ALL_CFLAGS) $(if $(filter tests/%,$<),$(CMOCKA_CFLAGS)) -MMD -MP -c -o $@ $<
+
+$(BUILD)/tests/test_%: $(BUILD)/tests/unit/test_%.o $(LIB)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(SAN_LINK) $(LDFLAGS) -o $@ $< $(LIB) $(PKG_LIBS) $(CMOCKA_LIBS)
+
+# Other flags, or other sources: these two change, and what hangs on them is
+# made again.  Unchanged they keep their time.
+quote = '$(subst ','\'',$(1))'
+$(BUILD)/flags: FORCE
+	@mkdir -p $(@D); printf '%s\n' $(call quote,$(CC) $(ALL_CFLAGS) $(SAN_LINK) $(LDFLAGS)) > $@.new; \
+	if cmp -s $@.new $@; then rm -f $@.new; else mv $@.new $@; fi
+$(BUILD)/objects: FORCE
+	@mkdir -p $(@D); printf '%s\n' $(LIB_OBJ) > $@.new; \
+	if cmp -s $@.new $@; then rm -f $@.new; else mv $@.new $@; fi
+FORCE:
+
+-include $(patsubst %.c,$(BUILD)/%.d,$(SOURCES) $(wildcard tests/unit/test_*.c))
+
+# --- install ---------------------------------------------------------------------------
+
+# The archive others link holds one object in which every name that is not
+# public (queuectl_..., marked QUEUECTL_API) has become local.
+$(LIB_OUT): $(LIB)
+	$(call say,AR,$@)
+	$(Q)mkdir -p $(@D) && rm -f $@
+	$(Q)$(LD) -r -o $(@D)/queuectl.o --whole-archive $(LIB)
+	$(Q)$(OBJCOPY) --localize-hidden $(@D)/queuectl.o
+	$(Q)$(AR) rcs $@ $(@D)/queuectl.o
+
+VERSION = $(shell sed -n 's/^.define QUEUECTL_VERSION "\(.*\)"/\1/p' include/queuectl.h)
+$(BUILD)/installed/queuectl.pc: contrib/queuectl.pc.in include/queuectl.h FORCE
+	$(Q)mkdir -p $(@D) && sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' $< > $@
+
+bins: $(PROGRAM) $(LIB_OUT) $(BUILD)/installed/queuectl.pc
+
+MAN_1  := $(wildcard doc/*.1)
+MAN_5  := $(wildcard doc/*.5)
+MAN_7  := $(wildcard doc/*.7)
+BINDIR := $(DESTDIR)$(PREFIX)/bin
+LIBDIR := $(DESTDIR)$(PREFIX)/lib
+INCDIR := $(DESTDIR)$(PREFIX)/include
+MANDIR := $(DESTDIR)$(PREFIX)/share/man
+
+install:
+	@sh contrib/install-deps.sh build
+	+@$(MAKE) bins
+	install -d '$(BINDIR)' '$(LIBDIR)/pkgconfig' '$(INCDIR)'
+	install -m 755 $(PROGRAM) '$(BINDIR)'
+	install -m 644 $(LIB_OUT) '$(LIBDIR)'
+	install -m 644 $(BUILD)/installed/queuectl.pc '$(LIBDIR)/pkgconfig'
+	install -m 644 include/queuectl.h '$(INCDIR)'
+	$(foreach n,1 5 7,$(if $(MAN_$(n)),install -d '$(MANDIR)/man$(n)' && install -m 644 $(MAN_$(n)) '$(MANDIR)/man$(n)' &&)) :
+
+uninstall:
+	rm -f '$(BINDIR)/queuectl' '$(LIBDIR)/libqueuectl.a' \
+	    '$(LIBDIR)/pkgconfig/queuectl.pc' '$(INCDIR)/queuectl.h' \
+	    $(foreach n,1 5 7,$(foreach page,$(notdir $(MAN_$(n))),'$(MANDIR)/man$(n)/$(page)'))
+
+# --- lint --------------------------------------------------------------------------------
+
+# Every source that compiles on this system, whichever backend is chosen.
+FOREIGN := $(if $(filter Linux,$(SYSTEM)),src/spool/watch_kqueue.c src/base/sys_bsd.c,\
+             src/spool/watch_inotify.c src/base/sys_linux.c)
+C_HERE  := $(filter-out $(FOREIGN),$(sort $(wildcard src/*/*.c tests/*/*.c)))
+SCRIPTS := $(sort $(wildcard contrib/*.sh .ci/run tests/run tests/*.sh tests/*/*.sh \
+                             tests/*.bash tests/*/*.bash))
+PAGES   := $(strip $(MAN_1) $(MAN_5) $(MAN_7))
+LINTS   := lint-cppcheck lint-shell lint-man lint-clang lint-layers
+.PHONY: $(LINTS)
+lint-parts: $(LINTS)
+
+lint-cppcheck:
+	$(call say,LINT,'cppcheck   src')
+	$(Q)cppcheck --quiet --std=c11 --language=c --inline-suppr --error-exitcode=1 \
+	    --enable=warning,performance,portability --suppress=missingIncludeSystem \
+	    -D_GNU_SOURCE -Isrc -Iinclude src
+
+lint-shell:
+	$(call say,LINT,'shellcheck $(words $(SCRIPTS)) scripts')
+	$(Q)shellcheck -x $(SCRIPTS)
+
+lint-man:
+	$(call say,LINT,'mandoc     $(words $(PAGES)) pages')
+	$(Q)$(if $(PAGES),mandoc -Tlint -Wwarning $(PAGES),:)
+
+# gcc's own warnings stop `make`; clang sees other things.
+lint-clang:
+	$(call say,LINT,'clang      $(words $(C_HERE)) sources')
+	$(Q)clang $(ALL_CFLAGS) $(CMOCKA_CFLAGS) -fsyntax-only $(C_HERE)
+
+lint-layers:
+	$(call say,LINT,'layers     src')
+	$(Q)sh contrib/lint-layers.sh

@@ -1,0 +1,48 @@
+/* clock.c: the three clocks (see clock.h).  A clock that cannot be read is a
+ * broken system: nothing here returns an error. */
+#include "base/clock.h"
+
+#include <time.h>
+
+#include "base/log.h"
+
+#define POLL_MAX_MS (3600 * 1000)
+
+static int64_t read_us(clockid_t clock)
+{
+    struct timespec now;
+
+    if (clock_gettime(clock, &now) < 0)
+        BUG("clock_gettime failed");
+    return (int64_t)now.tv_sec * US_PER_SEC + now.tv_nsec / 1000;
+}
+
+int64_t clock_wall_us(void)
+{
+    return read_us(CLOCK_REALTIME);
+}
+
+int64_t clock_mono_us(void)
+{
+    return read_us(CLOCK_MONOTONIC);
+}
+
+int64_t clock_boot_us(void)
+{
+#ifdef CLOCK_BOOTTIME
+    return read_us(CLOCK_BOOTTIME);
+#else
+    return read_us(CLOCK_MONOTONIC);
+#endif
+}
+
+int clock_poll_ms(int64_t deadline_us, int64_t now_us)
+{
+    int64_t left;
+
+    if (deadline_us <= now_us)
+        return 0;
+    if (__builtin_sub_overflow(deadline_us, now_us, &left) || left >= POLL_MAX_MS * US_PER_MS)
+        return POLL_MAX_MS;
+    return (int)((left + US_PER_MS - 1) / US_PER_MS);
+}

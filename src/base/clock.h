@@ -1,0 +1,20 @@
+/* clock.h: the three clocks.  Deadlines are monotonic, due times are wall
+ * time, process ages are boot time (it counts suspend). */
+#ifndef BASE_CLOCK_H
+#define BASE_CLOCK_H
+
+#include <stdint.h>
+
+#define US_PER_SEC INT64_C(1000000)
+#define US_PER_MS INT64_C(1000)
+#define MS_PER_SEC INT64_C(1000)
+
+int64_t clock_wall_us(void);  /* CLOCK_REALTIME, microseconds since 1970 */
+int64_t clock_mono_us(void);  /* CLOCK_MONOTONIC */
+int64_t clock_boot_us(void);  /* CLOCK_BOOTTIME where there is one, else monotonic */
+
+/* Milliseconds for poll(2) until a deadline: rounded up, so that the last
+ * millisecond is slept and not spun; 0 when it has passed; at most an hour. */
+int clock_poll_ms(int64_t deadline_us, int64_t now_us);
+
+#endif

@@ -1,0 +1,88 @@
+/* sys.h: the few things that differ between systems, one file a system
+ * (sys_linux.c, sys_bsd.c), chosen when linking.  What a system lacks says so
+ * by its return value; no caller asks for an OS name.
+ */
+#ifndef BASE_SYS_H
+#define BASE_SYS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#define SYS_ID_LEN 32 /* lower-case hex digits */
+
+/* This boot of the kernel, and this host; -1 and errno if unknown.
+ * Linux: /proc/sys/kernel/random/boot_id and /etc/machine-id (the host name's
+ * hash where there is none); BSD: kern.boottime or kern.bootid, kern.hostuuid. */
+int sys_boot_id(char out[SYS_ID_LEN + 1]);
+int sys_host_id(char out[SYS_ID_LEN + 1]);
+
+/* rename that fails with EEXIST where the target exists, and one that swaps
+ * two existing names.  Where the kernel or file system lacks the flag, the
+ * first is stat then rename and the second rename over the target with the
+ * source gone (the caller unlinks it anyway): a window, see doc/DESIGN.md. */
+int sys_rename_noreplace(int olddir, const char *old, int newdir, const char *new);
+int sys_rename_exchange(int olddir, const char *old, int newdir, const char *new);
+
+/* Orphans of this process's tree become its children (prctl
+ * PR_SET_CHILD_SUBREAPER, procctl PROC_REAP_ACQUIRE).  -1 ENOSYS: not here. */
+int sys_subreaper(void);
+
+/* When the process started, in a unit of the system's own, the same for the
+ * life of that pid; -1 if there is no such process (a zombie counts as none). */
+int64_t sys_process_start(pid_t pid);
+
+/* A number for the PID namespace this process lives in; 0 where there are none. */
+uint64_t sys_pid_namespace(void);
+
+/* Send a signal to pid only if it is still the process that started at
+ * `start` (pidfd where there is one).  0 sent, -1 ESRCH: it is gone. */
+int sys_signal(pid_t pid, int64_t start, int sig);
+
+/* Call visit for every process whose environment holds the entry `entry`
+ * ("NAME=value", whole).  Processes we may not look at are passed over.
+ * Returns how many were visited; 0 also where this cannot be known. */
+int sys_each_with_env(const char *entry, void (*visit)(pid_t pid, int64_t start, void *arg),
+                      void *arg);
+
+/* The same for every process that has this file open (it holds a lock on it, or
+ * did).  0 where this cannot be known. */
+int sys_each_with_file(dev_t dev, ino_t ino,
+                       void (*visit)(pid_t pid, int64_t start, void *arg), void *arg);
+
+/* Call visit for every descendant of this process (children first or not: any
+ * order), zombies left out; returns how many.  -1 ENOSYS where unknown. */
+int sys_each_descendant(void (*visit)(pid_t pid, int64_t start, void *arg), void *arg);
+
+/* Is any process of this group alive, zombies not counted (where that can be
+ * told: elsewhere signal 0 to the group)? */
+bool sys_group_alive(pid_t group);
+
+/* Does anybody have this file open for writing?  Linux asks for a read lease
+ * (fcntl(2) F_SETLEASE): refused with EAGAIN when there is a writer. */
+enum sys_writers { SYS_WRITERS_NONE, SYS_WRITERS_SOME, SYS_WRITERS_UNKNOWN };
+enum sys_writers sys_writers(int fd);
+
+/* Is the file system of fd a network one?  If so its name is in `kind`. */
+bool sys_network_fs(int fd, char kind[32]);
+
+/* Write back everything of fd's file system (syncfs), or -1 ENOSYS: sync the
+ * files one by one. */
+int sys_sync_fs(int fd);
+
+/* Begin to write fd's content back, without waiting (Linux: sync_file_range(2),
+ * which makes the file system choose the blocks now; elsewhere nothing). */
+void sys_start_writeback(int fd);
+
+/* Is there a process pid that started later than this clock_boot_us() moment?
+ * Then it is not the one that had the number at that moment. */
+bool sys_started_after(pid_t pid, int64_t boot_us);
+
+/* Path of the running program, to start it again. */
+int sys_self_path(char *out, size_t size);
+
+/* n random bytes from the kernel; aborts if there are none. */
+void sys_random(void *out, size_t n);
+
+#endif
