@@ -1,0 +1,159 @@
+/* idlock.c: flock(2) on ids/ID.
+ *
+ * A lock on a name is a lock on the inode that has it when we look: between
+ * open and flock the holder may have finished, removed the file and somebody
+ * made it anew.  So after locking, the path must still name our inode; if not,
+ * try again with the new one (bounded: whoever wins that often is busy).
+ */
+#include "spool/idlock.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/io.h"
+#include "spool/scan.h"
+
+#define TRIES 16
+
+/* Open it, making it where missing; *fresh: made by this call. */
+static int open_id(int ids, const char *id, bool *fresh)
+{
+    const int flags = O_RDWR | O_NOFOLLOW | O_NONBLOCK;
+    for (int i = 0; i < TRIES; i++) {
+        int fd = io_open(ids, id, flags, 0);
+        *fresh = false;
+        if (fd >= 0 || errno != ENOENT)
+            return fd;
+        fd = io_open(ids, id, flags | O_CREAT | O_EXCL, 0600);
+        *fresh = fd >= 0;
+        if (fd >= 0 || errno != EEXIST)
+            return fd;
+    }
+    return -1;
+}
+
+static bool still_named(int ids, const char *id, int fd)
+{
+    struct stat path, held;
+    return fstatat(ids, id, &path, AT_SYMLINK_NOFOLLOW) == 0 && fstat(fd, &held) == 0 &&
+           path.st_ino == held.st_ino;
+}
+
+static int try_flock(int fd, int how)
+{
+    int r;
+    do
+        r = flock(fd, how | LOCK_NB);
+    while (r != 0 && errno == EINTR);
+    return r;
+}
+
+enum idlock idlock_take(const struct spool *sp, const char *id, int *fd, bool *fresh)
+{
+    bool made = false;
+    for (int i = 0; i < TRIES; i++) {
+        *fd = open_id(sp->dir[DIR_IDS], id, &made);
+        if (*fd < 0)
+            return errno == EEXIST || errno == ENOENT ? IDLOCK_BUSY : IDLOCK_ERROR;
+        if (try_flock(*fd, LOCK_EX) != 0) {
+            int saved = errno;
+            close(*fd);
+            errno = saved;
+            return saved == EWOULDBLOCK ? IDLOCK_BUSY : IDLOCK_ERROR;
+        }
+        if (still_named(sp->dir[DIR_IDS], id, *fd)) {
+            if (fresh)
+                *fresh = made;
+            return IDLOCK_OWNED;
+        }
+        close(*fd);
+    }
+    return IDLOCK_BUSY;
+}
+
+bool idlock_is_held(const struct spool *sp, const char *id)
+{
+    int fd = io_open(sp->dir[DIR_IDS], id, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0);
+    if (fd < 0)
+        return false;
+    bool held = try_flock(fd, LOCK_SH) != 0 && errno == EWOULDBLOCK;
+    close(fd);
+    return held;
+}
+
+bool idlock_exists(const struct spool *sp, const char *id)
+{
+    struct stat st;
+    return fstatat(sp->dir[DIR_IDS], id, &st, AT_SYMLINK_NOFOLLOW) == 0 || errno != ENOENT;
+}
+
+void idlock_forget(const struct spool *sp, const char *id)
+{
+    unlinkat(sp->dir[DIR_IDS], id, 0);
+}
+
+int idlock_replace(const struct spool *sp, const char *id)
+{
+    char tmp[TOKEN_MAX + 8];
+    snprintf(tmp, sizeof tmp, ".new.%s", sp->token);
+    int ids = sp->dir[DIR_IDS];
+    int fd = io_open(ids, tmp, O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW, 0600);
+    if (fd < 0)
+        return -1;
+    if (try_flock(fd, LOCK_EX) == 0 && renameat(ids, tmp, ids, id) == 0)
+        return fd;
+    int saved = errno;
+    close(fd);
+    errno = saved;
+    return -1;
+}
+
+#define BATCH ".batch"
+
+int idlock_batch_begin(struct spool *sp, char marker[FILE_NAME_MAX + 1])
+{
+    snprintf(marker, FILE_NAME_MAX + 1, "%s.%lu" BATCH, sp->token, sp->made++);
+    int fd = io_open(sp->dir[DIR_TMP], marker, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
+    if (fd >= 0 && try_flock(fd, LOCK_EX) != 0) {
+        idlock_batch_end(sp, marker, fd);
+        fd = -1;
+    }
+    return fd;
+}
+
+void idlock_batch_end(const struct spool *sp, const char *marker, int fd)
+{
+    unlinkat(sp->dir[DIR_TMP], marker, 0);
+    close(fd);
+}
+
+struct batch_search {
+    const struct spool *sp;
+    const char *own;
+};
+
+static int batch_lives(const char *file, void *arg)
+{
+    const struct batch_search *s = arg;
+    size_t n = strlen(file), suffix = sizeof BATCH - 1;
+    if (n <= suffix || strcmp(file + n - suffix, BATCH) != 0 ||
+        (s->own && strcmp(file, s->own) == 0))
+        return 0;
+    int fd = io_open(s->sp->dir[DIR_TMP], file, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0);
+    if (fd < 0)
+        return 0;
+    bool lives = try_flock(fd, LOCK_SH) != 0;
+    close(fd);
+    return lives;
+}
+
+bool idlock_batch_lives(const struct spool *sp, const char *own)
+{
+    struct batch_search s = {sp, own};
+    return scan_dir(sp, DIR_TMP, batch_lives, &s) != 0;
+}

@@ -1,0 +1,41 @@
+/* idlock.h: the right to run or move a job: flock(2) on ids/ID.
+ *
+ * Only ever tried.  The lock lives with the open file: a job's processes
+ * inherit it, so it is held as long as one of them lives, whatever happens to
+ * the worker.  Closing the descriptor releases it.
+ */
+#ifndef SPOOL_IDLOCK_H
+#define SPOOL_IDLOCK_H
+
+#include "spool/spool.h"
+
+enum idlock { IDLOCK_OWNED, IDLOCK_BUSY, IDLOCK_ERROR };
+
+/* Take the lock; the file is made where it is missing.  OWNED: *fd is the
+ * caller's to close, *fresh (may be NULL) whether the file was made by this
+ * call.  BUSY: somebody holds it.  ERROR: errno. */
+enum idlock idlock_take(const struct spool *sp, const char *id, int *fd, bool *fresh);
+
+/* Is it held just now?  (Makes nothing.) */
+bool idlock_is_held(const struct spool *sp, const char *id);
+/* Is the id known at all: has it a file in ids/? */
+bool idlock_exists(const struct spool *sp, const char *id);
+
+/* Free the id (the caller holds the lock and has removed the job). */
+void idlock_forget(const struct spool *sp, const char *id);
+
+/* For a detached job, whose processes keep the old lock: put a new inode in its
+ * place, locked by us, so that the id can be moved on.  Its descriptor, or -1. */
+int idlock_replace(const struct spool *sp, const char *id);
+
+/* A batch reserves more ids than a process may have files open, so it makes
+ * their files without keeping a lock on each.  As long as its own marker lives,
+ * an id that is there, unlocked and without a job may be one of those: nobody
+ * takes over a stale id then.  Ask before looking for the job: a batch that has
+ * ended has published. begin returns the marker's descriptor or -1. */
+int idlock_batch_begin(struct spool *sp, char marker[FILE_NAME_MAX + 1]);
+void idlock_batch_end(const struct spool *sp, const char *marker, int fd);
+/* Does a batch live, other than the one with this marker (NULL: any)? */
+bool idlock_batch_lives(const struct spool *sp, const char *own);
+
+#endif

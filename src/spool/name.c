@@ -1,0 +1,246 @@
+/* name.c: one reader and one writer of the grammar, both walking the same
+ * fields in the same order, so that what one prints the other reads:
+ *
+ *   TIME "." "p" PRIO "." "a" ATTEMPTS "." [ "w" TOKEN "." ] ID ".json"
+ *
+ * Numbers have one spelling only (no "+", no leading zero, no "-0"): two names
+ * never mean the same.
+ */
+#include "spool/name.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/num.h"
+#include "base/sys.h"
+
+#include <unistd.h>
+
+#define SUFFIX ".json"
+#define SUFFIX_LEN 5
+#define HELD "held"
+#define HELD_LEN 4
+
+static const char *const dir_names[DIR_COUNT] = {
+    [DIR_PENDING] = "pending",   [DIR_FAILED] = "failed",         [DIR_PROCESSING] = "processing",
+    [DIR_DONE] = "done",         [DIR_DEAD] = "dead",             [DIR_TMP] = "tmp",
+    [DIR_IDS] = "ids",           [DIR_LOGS] = "logs",             [DIR_WORKERS] = "workers",
+    [DIR_CONTROL] = "control",   [DIR_QUARANTINE] = "quarantine", [DIR_JOURNAL] = "journal",
+};
+
+const char *dir_name(enum dir d)
+{
+    return dir_names[d];
+}
+
+bool dir_is_folder(const char *text)
+{
+    for (int d = 0; d < DIR_COUNT; d++)
+        if (strcmp(text, dir_names[d]) == 0)
+            return true;
+    return false;
+}
+
+bool dir_state(const char *text, enum dir *state)
+{
+    for (int d = 0; d < STATE_COUNT; d++)
+        if (strcmp(text, dir_names[d]) == 0) {
+            *state = (enum dir)d;
+            return true;
+        }
+    return false;
+}
+
+static bool id_char(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+}
+
+static bool id_shape(const char *id)
+{
+    if (!id_char(id[0]))
+        return false;
+    size_t n = 1;
+    for (; id[n]; n++)
+        if (n >= ID_MAX || (!id_char(id[n]) && !strchr("._-", id[n])))
+            return false;
+    return true;
+}
+
+static bool hex_n(const char *text, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (!text[i] || !strchr("0123456789abcdef", text[i]))
+            return false;
+    return true;
+}
+
+/* A whole token of n characters: 8 hex, pid, start, 8 hex, joined by dashes. */
+static bool token_parse_n(const char *text, size_t n, struct token *out)
+{
+    const char *end = text + n;
+    if (n < 8 + 4 + 8 || n > TOKEN_MAX || !hex_n(text, 8) || text[8] != '-')
+        return false;
+    const char *pid = text + 9;
+    const char *start = memchr(pid, '-', (size_t)(end - pid));
+    if (!start)
+        return false;
+    const char *random = memchr(start + 1, '-', (size_t)(end - start - 1));
+    if (!random || end - random != 9 || !hex_n(random + 1, 8))
+        return false;
+    memcpy(out->boot, text, 8);
+    out->boot[8] = '\0';
+    return num_parse_n(pid, (size_t)(start - pid), 1, INT32_MAX, &out->pid) &&
+           num_parse_n(start + 1, (size_t)(random - start - 1), 0, INT64_MAX, &out->start);
+}
+
+bool token_parse(const char *text, struct token *out)
+{
+    return token_parse_n(text, strlen(text), out);
+}
+
+void token_make(char out[TOKEN_MAX + 1])
+{
+    char boot[SYS_ID_LEN + 1];
+    uint32_t random;
+    int64_t start = sys_process_start(getpid());
+    if (sys_boot_id(boot) != 0)
+        snprintf(boot, sizeof boot, "00000000");
+    sys_random(&random, sizeof random);
+    snprintf(out, TOKEN_MAX + 1, "%.8s-%ld-%lld-%08x", boot, (long)getpid(),
+             (long long)(start < 0 ? 0 : start), (unsigned)random);
+}
+
+/* Does this begin with wTOKEN. ? */
+static bool begins_with_owner(const char *text)
+{
+    struct token t;
+    const char *dot = strchr(text, '.');
+    return text[0] == 'w' && dot && token_parse_n(text + 1, (size_t)(dot - text - 1), &t);
+}
+
+bool name_id_valid(const char *id)
+{
+    return id_shape(id) && !begins_with_owner(id);
+}
+
+/* One field: the letter, a number, the dot behind it.  *at moves past it. */
+static bool take_number(const char **at, char letter, int64_t min, int64_t max, int *out)
+{
+    int64_t v;
+    const char *dot = strchr(*at, '.');
+    if (**at != letter || !dot ||
+        !num_parse_n(*at + 1, (size_t)(dot - *at - 1), min, max, &v))
+        return false;
+    *out = (int)v;
+    *at = dot + 1;
+    return true;
+}
+
+static bool take_time(const char **at, bool may_be_held, struct name *out)
+{
+    if (may_be_held && strncmp(*at, HELD ".", HELD_LEN + 1) == 0) {
+        out->held = true;
+        *at += HELD_LEN + 1;
+        return true;
+    }
+    if (!stamp_name_parse(*at, &out->time_us) || (*at)[STAMP_NAME_LEN] != '.')
+        return false;
+    *at += STAMP_NAME_LEN + 1;
+    return true;
+}
+
+static bool take_token(const char **at, struct name *out)
+{
+    const char *dot = strchr(*at, '.');
+    if (!begins_with_owner(*at))
+        return false;
+    size_t n = (size_t)(dot - *at - 1);
+    memcpy(out->token, *at + 1, n);
+    out->token[n] = '\0';
+    *at = dot + 1;
+    return true;
+}
+
+static bool take_id(const char *at, struct name *out)
+{
+    size_t n = strlen(at);
+    if (n <= SUFFIX_LEN || n - SUFFIX_LEN > ID_MAX || strcmp(at + n - SUFFIX_LEN, SUFFIX) != 0)
+        return false;
+    memcpy(out->id, at, n - SUFFIX_LEN);
+    out->id[n - SUFFIX_LEN] = '\0';
+    return name_id_valid(out->id);
+}
+
+bool name_parse(enum dir state, const char *file, struct name *out)
+{
+    *out = (struct name){0};
+    const char *at = file;
+    if (state == DIR_PENDING || state == DIR_FAILED || state == DIR_PROCESSING) {
+        if (!take_time(&at, state != DIR_PROCESSING, out) ||
+            !take_number(&at, 'p', -NAME_PRIORITY_MAX, NAME_PRIORITY_MAX, &out->priority) ||
+            !take_number(&at, 'a', 0, NAME_ATTEMPTS_MAX, &out->attempts))
+            return false;
+        if (state == DIR_PROCESSING && !take_token(&at, out))
+            return false;
+    }
+    return take_id(at, out);
+}
+
+void name_format(enum dir state, const struct name *n, char out[FILE_NAME_MAX + 1])
+{
+    char time[STAMP_NAME_LEN + 1] = HELD;
+    if (!n->held)
+        stamp_name_format(n->time_us, time);
+    if (state == DIR_PENDING || state == DIR_FAILED)
+        snprintf(out, FILE_NAME_MAX + 1, "%s.p%d.a%d.%s" SUFFIX, time, n->priority, n->attempts,
+                 n->id);
+    else if (state == DIR_PROCESSING)
+        snprintf(out, FILE_NAME_MAX + 1, "%s.p%d.a%d.w%s.%s" SUFFIX, time, n->priority,
+                 n->attempts, n->token, n->id);
+    else
+        snprintf(out, FILE_NAME_MAX + 1, "%s" SUFFIX, n->id);
+}
+
+bool name_is_foreign(const char *file)
+{
+    struct name n;
+    size_t len = strlen(file);
+    return file[0] != '.' && len > SUFFIX_LEN && strcmp(file + len - SUFFIX_LEN, SUFFIX) == 0 &&
+           !name_parse(DIR_PENDING, file, &n);
+}
+
+/* n characters of an alphabet without look-alikes (5 bits each). */
+static void random_text(char *out, size_t n)
+{
+    static const char alphabet[] = "0123456789abcdefghjkmnpqrstvwxyz";
+    unsigned char bytes[16];
+    sys_random(bytes, n);
+    for (size_t i = 0; i < n; i++)
+        out[i] = alphabet[bytes[i] & 31];
+    out[n] = '\0';
+}
+
+void name_new_id(const char *stem, int64_t now_us, char out[ID_MAX + 1])
+{
+    char random[9], time[STAMP_NAME_LEN + 1];
+    size_t n = 0;
+    if (stem && begins_with_owner(stem))
+        stem = NULL;
+    random_text(random, 8);
+    for (; stem && *stem && n < ID_MAX - 9; stem++) {
+        if (id_char(*stem) || (n > 0 && strchr("._-", *stem)))
+            out[n++] = *stem;
+        else if (n > 0 && out[n - 1] != '-')
+            out[n++] = '-';
+    }
+    if (n == 0) {
+        stamp_name_format(now_us, time);
+        /* 20261122T031500 and the microseconds, so that ids sort by time */
+        n = (size_t)snprintf(out, ID_MAX + 1, "%.15s%.6s", time, time + 16);
+        for (size_t i = 0; i < n; i++)
+            out[i] = (char)tolower((unsigned char)out[i]);
+    }
+    snprintf(out + n, ID_MAX + 1 - n, "-%s", random);
+}

@@ -1,0 +1,65 @@
+/* spool.h: the directory that is the queue: made, opened, checked.
+ *
+ * All work goes through the descriptors held here (openat, renameat), so a
+ * spool may be moved as a whole while it is open.  JSON is unknown here.
+ */
+#ifndef SPOOL_SPOOL_H
+#define SPOOL_SPOOL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "base/err.h"
+#include "spool/name.h"
+
+#define SPOOL_FORMAT 1
+#define SPOOL_RESERVE_BYTES (1024 * 1024)
+/* Below this much free space nothing is claimed and nothing enqueued. */
+#define SPOOL_FLOOR_BYTES (2 * 1024 * 1024)
+
+struct spool {
+    char *path; /* absolute, symlinks resolved */
+    int root;
+    int dir[DIR_COUNT];
+    dev_t dev;
+    char token[TOKEN_MAX + 1]; /* of this process: marks what it makes in tmp/ */
+    unsigned long made;        /* files made in tmp/ so far */
+};
+
+/* Make a spool, or finish one half made; one that is there already is left as
+ * it is.  A folder that holds anything but parts of a spool is refused. */
+int spool_init(const char *path, struct err *err);
+
+/* Open a spool that is there: refuses what is no spool (ERR_UNKNOWN), a newer
+ * format, a copied spool, another host's, a network file system, folders on
+ * different file systems.  The caller closes. */
+struct spool *spool_open(const char *path, struct err *err);
+/* The same without asking whether it is this host's and no copy: to adopt it. */
+struct spool *spool_open_foreign(const char *path, struct err *err);
+void spool_close(struct spool *sp);
+
+/* Make this inode, host and boot the ones the spool is known by. */
+int spool_identify(struct spool *sp, struct err *err);
+
+/* May this user write here, and nobody else?  Whoever can write to a spool runs
+ * commands as its worker's user, so writers and workers ask first. */
+int spool_check_trust(const struct spool *sp, struct err *err);
+
+/* Which spool is meant: `wanted` (from --spool), else $QUEUECTL_SPOOL, else
+ * ./spool if it is one, else the user's default.  *is_default: the last, which
+ * a writing command makes by itself.  Caller frees; NULL and *err if no home. */
+char *spool_locate(const char *wanted, bool *is_default, struct err *err);
+
+/* Look whether the held descriptors still are the folders of the path; those
+ * that were replaced are opened anew.  1 something was replaced, 0 nothing,
+ * -1 the spool is gone or unusable. */
+int spool_refresh(struct spool *sp, struct err *err);
+
+/* Is free space under the floor?  (false if it cannot be known) */
+bool spool_is_full(const struct spool *sp);
+/* Give the reserve back to the file system / make it again when there is room. */
+void spool_reserve_release(const struct spool *sp);
+void spool_reserve_restore(const struct spool *sp);
+
+#endif
