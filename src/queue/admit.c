@@ -1,0 +1,384 @@
+/* admit.c: see admit.h.  A batch goes through the steps together, so that a
+ * thousand dropped files cost one scan for used ids and one sync; each file is
+ * owned, locked and moved by itself. */
+#include "queue/admit.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/sys.h"
+#include "queue/ids.h"
+#include "queue/logs.h"
+#include "queue/quarantine.h"
+#include "spool/file.h"
+#include "spool/idlock.h"
+#include "spool/live.h"
+#include "spool/scan.h"
+
+#define SYNC_TOGETHER 4 /* from so many on, one syncfs(2) instead of an fsync(2) each */
+#define LOCKED_AGAIN_MS 500
+
+struct entry {
+    struct dropped *d;
+    enum { OPEN, SETTLED } state;
+    enum admit_fate fate;
+    bool links;
+    struct job job;
+    bool has_job;
+    struct stat st;
+    char own[FILE_NAME_MAX + 1];       /* the dot name */
+    bool owned;
+    int lock;
+    char tmp[FILE_NAME_MAX + 1];
+    bool written;
+    char canonical[FILE_NAME_MAX + 1];
+    char why[640];
+};
+
+struct admission {
+    struct queue *q;
+    struct entry *entry;
+    size_t n;
+    int64_t mono_us;
+    struct id_set in_use;
+};
+
+static void settle(struct entry *e, enum admit_fate fate)
+{
+    e->state = SETTLED;
+    e->fate = fate;
+}
+
+static void trouble(struct admission *a, struct entry *e, const struct err *err)
+{
+    snprintf(e->why, sizeof e->why, "%s", err->text);
+    e->d->look_us = a->mono_us + 2 * US_PER_SEC;
+    settle(e, ADMIT_ERROR);
+}
+
+/* -- inspect ------------------------------------------------------------- */
+
+static void reject(struct admission *a, struct entry *e, const char *why)
+{
+    struct err err = ERR_INIT;
+    const char *file = e->owned ? e->own : e->d->file;
+    char reason[sizeof e->why];
+    snprintf(reason, sizeof reason, "%s", why);
+    snprintf(e->why, sizeof e->why, "%s", reason);
+    if (quarantine_put(a->q, DIR_PENDING, file, e->d->file, reason, &err) != 0)
+        trouble(a, e, &err);
+    else
+        settle(e, ADMIT_REJECTED);
+}
+
+/* Later, or never if nothing has changed for long and nobody writes. */
+static void not_yet(struct admission *a, struct entry *e, const struct file_seen *seen,
+                    bool writers)
+{
+    static const int64_t pause_ms[] = {100, 300, 1000, 2000};
+    struct dropped *d = e->d;
+    int64_t mtime = seen->st.st_mtim.tv_sec * INT64_C(1000000000) + seen->st.st_mtim.tv_nsec;
+    if (d->unchanged_us == 0 || d->size != seen->st.st_size || d->mtime_ns != mtime) {
+        d->unchanged_us = a->mono_us;
+        d->size = seen->st.st_size;
+        d->mtime_ns = mtime;
+    }
+    if (!writers && a->mono_us - d->unchanged_us >= ADMIT_UNCHANGED_MS * US_PER_MS) {
+        reject(a, e, e->why);
+        return;
+    }
+    d->look_us = a->mono_us + pause_ms[d->tries < 3 ? d->tries : 3] * US_PER_MS;
+    d->tries++;
+    settle(e, ADMIT_LATER);
+}
+
+static void read_job(struct admission *a, struct entry *e, const struct buf *text,
+                     const struct file_seen *seen)
+{
+    struct err err = ERR_INIT;
+    bool incomplete = false;
+    e->has_job = job_parse(&e->job, buf_str(text), text->len, &incomplete, &err) == 0;
+    if (e->has_job && e->job.is_report)
+        reject(a, e, "it is a report about a file, and no job");
+    else if (!e->has_job && err.kind == ERR_SYSTEM)
+        trouble(a, e, &err);
+    else if (!e->has_job) {
+        snprintf(e->why, sizeof e->why, "%s", err.text);
+        if (incomplete)
+            not_yet(a, e, seen, false);
+        else
+            reject(a, e, err.text);
+    }
+}
+
+static void inspect(struct admission *a, struct entry *e)
+{
+    struct buf text = BUF_INIT;
+    struct file_seen seen;
+    enum file_look look = FILE_MISFIT;
+    if (strlen(e->d->file) > NAME_FOREIGN_MAX)
+        snprintf(seen.why, sizeof seen.why, "its name is longer than %d bytes", NAME_FOREIGN_MAX);
+    else
+        look = file_inspect(a->q->spool, DIR_PENDING, e->d->file, JSON_DOCUMENT_MAX, true, &text,
+                            &seen);
+    e->st = seen.st;
+    snprintf(e->why, sizeof e->why, "%s", seen.why);
+    if (look == FILE_OK)
+        read_job(a, e, &text, &seen);
+    else if (look == FILE_GONE)
+        settle(e, ADMIT_GONE);
+    else if (look == FILE_MISFIT)
+        reject(a, e, seen.why);
+    else if (look == FILE_NOT_YET) {
+        e->links = seen.st.st_nlink > 1;
+        not_yet(a, e, &seen, !e->links);
+    } else {
+        struct err err = ERR_INIT;
+        err_sys(&err, "read", e->d->file);
+        trouble(a, e, &err);
+    }
+    buf_release(&text);
+}
+
+/* -- own, lock, write ---------------------------------------------------- */
+
+/* Back to the name it was dropped under, or one like it. */
+static void disown(struct admission *a, struct entry *e)
+{
+    char other[FILE_NAME_MAX + 1], id[ID_MAX + 1];
+    if (!e->owned)
+        return;
+    e->owned = false;
+    if (file_move(a->q->spool, DIR_PENDING, e->own, DIR_PENDING, e->d->file) == 0 ||
+        errno != EEXIST)
+        return;
+    name_new_id("x", 0, id);
+    snprintf(other, sizeof other, "%.*s-%s.json", (int)(strlen(e->d->file) - 5), e->d->file,
+             id + 2);
+    file_move(a->q->spool, DIR_PENDING, e->own, DIR_PENDING, other);
+}
+
+static void own(struct admission *a, struct entry *e)
+{
+    struct err err = ERR_INIT;
+    struct stat st;
+    struct spool *sp = a->q->spool;
+    snprintf(e->own, sizeof e->own, ".%s.%s", sp->token, e->d->file);
+    if (file_move(sp, DIR_PENDING, e->d->file, DIR_PENDING, e->own) != 0) {
+        if (errno == ENOENT)
+            settle(e, ADMIT_GONE);
+        else {
+            err_sys(&err, "take in", e->d->file);
+            trouble(a, e, &err);
+        }
+        return;
+    }
+    e->owned = true;
+    if (fstatat(sp->dir[DIR_PENDING], e->own, &st, AT_SYMLINK_NOFOLLOW) != 0 ||
+        st.st_ino != e->st.st_ino) {
+        disown(a, e); /* another file than the one inspected */
+        e->d->look_us = a->mono_us;
+        settle(e, ADMIT_LATER);
+    }
+}
+
+static void wanted_id(const struct entry *e, int64_t now, char id[ID_MAX + 1])
+{
+    char stem[FILE_NAME_MAX + 1];
+    if (e->job.id[0]) {
+        snprintf(id, ID_MAX + 1, "%s", e->job.id);
+        return;
+    }
+    snprintf(stem, sizeof stem, "%.*s", (int)(strlen(e->d->file) - 5), e->d->file);
+    name_new_id(stem, now, id);
+    if (!name_id_valid(id))
+        name_new_id(NULL, now, id);
+}
+
+static void lock_id(struct admission *a, struct entry *e, const char *id, bool *fresh)
+{
+    struct err err = ERR_INIT;
+    switch (ids_reserve(a->q, id, &a->in_use, NULL, &e->lock, fresh)) {
+    case IDS_OWNED:
+        break;
+    case IDS_IN_USE:
+        snprintf(e->why, sizeof e->why, "id \"%s\" is in use", id);
+        reject(a, e, e->why);
+        break;
+    case IDS_BUSY: /* a run whose file was moved here by hand still lives */
+        disown(a, e);
+        e->d->look_us = a->mono_us + LOCKED_AGAIN_MS * US_PER_MS;
+        settle(e, ADMIT_LATER);
+        break;
+    case IDS_ERROR:
+        err_sys(&err, "lock id", id);
+        disown(a, e);
+        trouble(a, e, &err);
+        break;
+    }
+}
+
+static int write_copy(struct admission *a, struct entry *e, const char *id, bool fresh,
+                      int64_t now, bool sync, struct err *err)
+{
+    struct buf text = BUF_INIT;
+    struct name n = {0};
+    bool keep = !fresh && e->job.id[0] && e->job.runs > 0; /* put back by hand */
+    if (!fresh && !keep)
+        logs_forget(a->q, id);
+    if (job_accept(&e->job, id, &a->q->settings, now, keep, err) != 0)
+        return -1;
+    n.time_us = job_due(&e->job, now);
+    n.priority = e->job.priority;
+    snprintf(n.id, sizeof n.id, "%s", id);
+    name_format(DIR_PENDING, &n, e->canonical);
+    int r = job_print(&e->job, &text);
+    if (r == 0)
+        r = file_make_tmp(a->q->spool, text.data, text.len, sync ? FILE_SYNCED : FILE_CACHED,
+                          e->tmp);
+    buf_release(&text);
+    e->written = r == 0;
+    return r == 0 ? 0 : err_sys(err, "take in", e->d->file);
+}
+
+static void prepare(struct admission *a, struct entry *e, int64_t now, bool sync)
+{
+    struct err err = ERR_INIT;
+    char id[ID_MAX + 1];
+    bool fresh = false;
+    wanted_id(e, now, id);
+    own(a, e);
+    if (e->state == OPEN)
+        lock_id(a, e, id, &fresh);
+    if (e->state == OPEN && write_copy(a, e, id, fresh, now, sync, &err) != 0) {
+        if (fresh)
+            idlock_forget(a->q->spool, id);
+        disown(a, e);
+        trouble(a, e, &err);
+    }
+}
+
+/* -- commit -------------------------------------------------------------- */
+
+static void commit(struct admission *a, struct entry *e)
+{
+    struct err err = ERR_INIT;
+    struct spool *sp = a->q->spool;
+    if (file_exchange(sp, e->tmp, DIR_PENDING, e->own) == 0 &&
+        file_move(sp, DIR_PENDING, e->own, DIR_PENDING, e->canonical) == 0) {
+        settle(e, ADMIT_TAKEN);
+        return;
+    }
+    if (errno == ENOENT) {
+        settle(e, ADMIT_GONE);
+        return;
+    }
+    err_sys(&err, "take in", e->d->file);
+    disown(a, e);
+    trouble(a, e, &err);
+}
+
+static void sync_together(struct admission *a)
+{
+    if (sys_sync_fs(a->q->spool->root) == 0)
+        return;
+    for (size_t i = 0; i < a->n; i++)
+        if (a->entry[i].state == OPEN)
+            file_sync(a->q->spool, DIR_TMP, a->entry[i].tmp);
+}
+
+static int by_age(const void *x, const void *y)
+{
+    const struct entry *a = x, *b = y;
+    if (a->st.st_mtim.tv_sec != b->st.st_mtim.tv_sec)
+        return a->st.st_mtim.tv_sec < b->st.st_mtim.tv_sec ? -1 : 1;
+    if (a->st.st_mtim.tv_nsec != b->st.st_mtim.tv_nsec)
+        return a->st.st_mtim.tv_nsec < b->st.st_mtim.tv_nsec ? -1 : 1;
+    return strcmp(a->d->file, b->d->file);
+}
+
+static void run_admission(struct admission *a)
+{
+    size_t open = 0;
+    for (size_t i = 0; i < a->n; i++) {
+        inspect(a, &a->entry[i]);
+        open += a->entry[i].state == OPEN;
+    }
+    bool together = open >= SYNC_TOGETHER;
+    int64_t now = clock_wall_us();
+    qsort(a->entry, a->n, sizeof *a->entry, by_age); /* first dropped, first run */
+    for (size_t i = 0; i < a->n; i++)
+        if (a->entry[i].state == OPEN)
+            prepare(a, &a->entry[i], now + (int64_t)i, !together);
+    if (together)
+        sync_together(a);
+    for (size_t i = 0; i < a->n; i++)
+        if (a->entry[i].state == OPEN)
+            commit(a, &a->entry[i]);
+}
+
+static void entry_release(struct admission *a, struct entry *e)
+{
+    if (e->written && e->fate != ADMIT_TAKEN)
+        file_drop_tmp(a->q->spool, e->tmp);
+    if (e->lock >= 0)
+        close(e->lock);
+    if (e->has_job)
+        job_release(&e->job);
+}
+
+void admit_batch(struct queue *q, struct dropped *const *dropped, size_t n, int64_t mono_now_us,
+                 void (*tell)(struct dropped *, enum admit_fate, const char *, const char *, bool,
+                              void *),
+                 void *arg)
+{
+    struct admission a = {.q = q, .n = n, .mono_us = mono_now_us};
+    a.entry = calloc(n, sizeof *a.entry);
+    if (!a.entry)
+        return; /* no memory: nothing was touched, they stay due */
+    for (size_t i = 0; i < n; i++)
+        a.entry[i] = (struct entry){.d = dropped[i], .lock = -1};
+    run_admission(&a);
+    for (size_t i = 0; i < n; i++) {
+        struct entry *e = &a.entry[i];
+        entry_release(&a, e);
+        tell(e->d, e->fate, e->canonical, e->why, e->links, arg);
+    }
+    id_set_release(&a.in_use);
+    free(a.entry);
+}
+
+/* -- after a crash ------------------------------------------------------- */
+
+/* .TOKEN.NAME of a dead taker: NAME again. */
+static int put_back_if_dead(const char *file, void *arg)
+{
+    struct queue *q = arg;
+    char token[TOKEN_MAX + 1], other[FILE_NAME_MAX + 1], id[ID_MAX + 1];
+    struct token t;
+    const char *dot = file[0] == '.' ? strchr(file + 1, '.') : NULL;
+    if (!dot || dot - file - 1 > TOKEN_MAX)
+        return 0;
+    snprintf(token, sizeof token, "%.*s", (int)(dot - file - 1), file + 1);
+    if (!token_parse(token, &t) || strcmp(token, q->spool->token) == 0 ||
+        live_is_alive(q->spool, token))
+        return 0;
+    if (file_move(q->spool, DIR_PENDING, file, DIR_PENDING, dot + 1) == 0 || errno == ENOENT)
+        return 0;
+    name_new_id("x", 0, id);
+    snprintf(other, sizeof other, "%.*s-%s.json", (int)(strlen(dot + 1) - 5), dot + 1, id + 2);
+    file_move(q->spool, DIR_PENDING, file, DIR_PENDING, other);
+    return 0;
+}
+
+int admit_put_back(struct queue *q, struct err *err)
+{
+    return scan_dir(q->spool, DIR_PENDING, put_back_if_dead, q) == 0
+               ? 0
+               : err_sys(err, "read", dir_name(DIR_PENDING));
+}

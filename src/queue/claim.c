@@ -1,0 +1,172 @@
+/* claim.c: see claim.h.
+ *
+ * What makes a double claim impossible is the pair of lock and rename: the lock
+ * is held by whoever runs the job (its processes inherit it), so a second copy
+ * of the name is refused while a run lives; and of two that saw the same name,
+ * rename(2) finds it for one.
+ */
+#include "queue/claim.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/sys.h"
+#include "queue/quarantine.h"
+#include "spool/file.h"
+#include "spool/idlock.h"
+#include "spool/scan.h"
+
+void claim_release(struct claim *c)
+{
+    if (c->lock >= 0)
+        close(c->lock);
+    c->lock = -1;
+    job_release(&c->job);
+    buf_release(&c->result);
+}
+
+static void name_run(struct queue *q, const struct name *waiting, struct claim *c)
+{
+    c->name = *waiting;
+    c->name.held = false;
+    c->name.time_us = clock_wall_us();
+    if (c->name.attempts < NAME_ATTEMPTS_MAX)
+        c->name.attempts++;
+    snprintf(c->name.token, sizeof c->name.token, "%s", q->spool->token);
+    name_format(DIR_PROCESSING, &c->name, c->run);
+}
+
+int claim_put_back(struct queue *q, struct claim *c)
+{
+    struct name n = c->name;
+    char file[FILE_NAME_MAX + 1];
+    if (n.attempts > 0)
+        n.attempts--;
+    name_format(DIR_PENDING, &n, file);
+    return file_move(q->spool, DIR_PROCESSING, c->run, DIR_PENDING, file);
+}
+
+/* To the very name it had. */
+static enum claim_result undo(struct queue *q, struct claim *c, enum claim_result why)
+{
+    if (file_move(q->spool, DIR_PROCESSING, c->run, c->from, c->file) != 0)
+        claim_put_back(q, c);
+    return why;
+}
+
+static enum claim_result refuse(struct queue *q, struct claim *c, const char *why, struct err *err)
+{
+    if (quarantine_put(q, DIR_PROCESSING, c->run, c->file, why, err) != 0)
+        return undo(q, c, CLAIM_ERROR);
+    err_set(err, ERR_BAD, "%s/%s: %s; it lies in %s/", dir_name(c->from), c->file, why,
+            dir_name(DIR_QUARANTINE));
+    return CLAIM_REFUSED;
+}
+
+/* A name alone earns no trust: people copy and move files. */
+static enum claim_result check_fit(struct queue *q, struct claim *c, struct err *err)
+{
+    enum dir state;
+    char other[FILE_NAME_MAX + 1], why[2 * ID_MAX + 80];
+    if (c->job.is_report)
+        return refuse(q, c, "it is a report about a file, and no job", err);
+    if (c->job.id[0] && strcmp(c->job.id, c->name.id) != 0) {
+        snprintf(why, sizeof why, "its name says id \"%s\", its document \"%s\"", c->name.id,
+                 c->job.id);
+        return refuse(q, c, why, err);
+    }
+    if (scan_find_ended(q->spool, c->name.id, &state, other) == 1) {
+        snprintf(why, sizeof why, "id \"%s\" is in use: %s/%s is there", c->name.id,
+                 dir_name(state), other);
+        return refuse(q, c, why, err);
+    }
+    return CLAIM_WON;
+}
+
+static enum claim_result read_document(struct queue *q, struct claim *c, struct err *err)
+{
+    struct buf text = BUF_INIT;
+    struct file_seen seen;
+    bool incomplete = false;
+    enum claim_result r = CLAIM_WON;
+    switch (file_inspect(q->spool, DIR_PROCESSING, c->run, JSON_STORED_MAX, false, &text,
+                         &seen)) {
+    case FILE_OK:
+        break;
+    case FILE_GONE:
+        r = CLAIM_LOST;
+        break;
+    case FILE_NOT_YET:
+        r = undo(q, c, CLAIM_NOT_YET);
+        break;
+    case FILE_MISFIT:
+        r = refuse(q, c, seen.why, err);
+        break;
+    case FILE_TROUBLE:
+        err_sys(err, "read", c->run);
+        r = undo(q, c, CLAIM_ERROR);
+        break;
+    }
+    if (r == CLAIM_WON && job_parse(&c->job, buf_str(&text), text.len, &incomplete, err) != 0) {
+        char why[sizeof err->text];
+        snprintf(why, sizeof why, "%s", err->text);
+        if (err->kind == ERR_SYSTEM)
+            r = undo(q, c, CLAIM_ERROR);
+        else
+            r = incomplete && clock_wall_us() - seen.st.st_mtim.tv_sec * US_PER_SEC < 6 * US_PER_SEC
+                    ? undo(q, c, CLAIM_NOT_YET)
+                    : refuse(q, c, why, err);
+    }
+    buf_release(&text);
+    return r;
+}
+
+static enum claim_result lock_and_move(struct queue *q, struct claim *c, struct err *err)
+{
+    enum idlock lock = idlock_take(q->spool, c->name.id, &c->lock, NULL);
+    if (lock != IDLOCK_OWNED) {
+        c->lock = -1;
+        if (lock == IDLOCK_BUSY)
+            return CLAIM_BUSY;
+        err_sys(err, "lock id", c->name.id);
+        return CLAIM_ERROR;
+    }
+    if (file_move(q->spool, c->from, c->file, DIR_PROCESSING, c->run) == 0)
+        return CLAIM_WON;
+    if (errno == ENOENT)
+        return CLAIM_LOST;
+    err_sys(err, "claim", c->file);
+    return CLAIM_ERROR;
+}
+
+static int make_durable(struct queue *q)
+{
+    return file_sync_dir(q->spool, DIR_PROCESSING);
+}
+
+enum claim_result claim_take(struct queue *q, enum dir from, const char *file, struct claim *c,
+                             struct err *err)
+{
+    struct name waiting;
+    *c = (struct claim){.lock = -1, .from = from, .next_run_us = -1};
+    if (!name_parse(from, file, &waiting))
+        return CLAIM_LOST;
+    snprintf(c->file, sizeof c->file, "%s", file);
+    name_run(q, &waiting, c);
+    enum claim_result r = lock_and_move(q, c, err);
+    if (r == CLAIM_WON)
+        r = read_document(q, c, err);
+    if (r == CLAIM_WON)
+        r = check_fit(q, c, err);
+    if (r == CLAIM_WON && q->settings.durable_claim && make_durable(q) != 0) {
+        err_sys(err, "sync the claim of", c->file);
+        r = undo(q, c, CLAIM_ERROR);
+    }
+    if (r != CLAIM_WON)
+        claim_release(c);
+    return r;
+}

@@ -1,0 +1,23 @@
+/* enqueue.h: a job comes in through us: durable before it is acknowledged.
+ *
+ *   lock ids/ID (made anew), write tmp/u, sync, rename to pending/, sync pending/
+ *
+ * A crash leaves litter in tmp/ and a free id, or the job, unacknowledged. */
+#ifndef QUEUE_ENQUEUE_H
+#define QUEUE_ENQUEUE_H
+
+#include "queue/queue.h"
+
+/* Put one job into pending/.  `job` was read by job_parse; afterwards it is as
+ * stored (id, created_at ... filled).  ERR_EXISTS: the id is in use. */
+int enqueue_job(struct queue *q, struct job *job, struct err *err);
+
+/* Many with one sync: either all of them are enqueued or, on any error, none;
+ * *bad is then the index of the job that the error is about (n when it is about
+ * none in particular).  Names rise strictly, so one priority runs in order. */
+int enqueue_many(struct queue *q, struct job *jobs, size_t n, size_t *bad, struct err *err);
+
+/* Fill in what would be stored, and store nothing (--dry-run). */
+int enqueue_dry(struct queue *q, struct job *job, struct err *err);
+
+#endif

@@ -1,0 +1,117 @@
+/* ids.c: the file in ids/ says that an id may be in use; the five folders say
+ * whether it is.  A stale one (left by `rm done/x.json` or by a crash between
+ * its making and the job's) is found by looking, under its lock. */
+#include "queue/ids.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "spool/idlock.h"
+#include "spool/scan.h"
+
+#define SLOT (ID_MAX + 1)
+#define RETRY_MS 5
+
+void id_set_release(struct id_set *set)
+{
+    free(set->text);
+    *set = (struct id_set){0};
+}
+
+struct collect {
+    struct id_set *set;
+    enum dir d;
+};
+
+static int collect_id(const char *file, void *arg)
+{
+    struct collect *c = arg;
+    struct id_set *set = c->set;
+    struct name n;
+    if (!name_parse(c->d, file, &n))
+        return 0;
+    if (set->count == set->cap) {
+        size_t cap = set->cap ? 2 * set->cap : 1024;
+        char *grown = realloc(set->text, cap * SLOT);
+        if (!grown)
+            return -1;
+        set->text = grown;
+        set->cap = cap;
+    }
+    snprintf(set->text + set->count++ * SLOT, SLOT, "%s", n.id);
+    return 0;
+}
+
+static int compare_ids(const void *a, const void *b)
+{
+    return strcmp(a, b);
+}
+
+static int id_set_fill(struct id_set *set, const struct spool *sp)
+{
+    static const enum dir order[] = {DIR_PENDING, DIR_FAILED, DIR_PROCESSING};
+    for (size_t i = 0; i < 3; i++) {
+        struct collect c = {set, order[i]};
+        if (scan_dir(sp, order[i], collect_id, &c) != 0)
+            return -1;
+    }
+    if (set->count > 0)
+        qsort(set->text, set->count, SLOT, compare_ids);
+    set->known = true;
+    return 0;
+}
+
+int ids_has_job(struct queue *q, const char *id, struct id_set *set)
+{
+    enum dir state;
+    char file[FILE_NAME_MAX + 1];
+    if (!set)
+        return scan_find(q->spool, id, &state, file);
+    if (!set->known && id_set_fill(set, q->spool) != 0)
+        return -1;
+    if (set->count > 0 && bsearch(id, set->text, set->count, SLOT, compare_ids))
+        return 1;
+    return scan_find_ended(q->spool, id, &state, file);
+}
+
+enum ids_claim ids_reserve(struct queue *q, const char *id, struct id_set *set,
+                           const char *own_batch, int *fd, bool *fresh)
+{
+    bool made = false;
+    enum idlock lock = idlock_take(q->spool, id, fd, &made);
+    if (fresh)
+        *fresh = made;
+    if (lock == IDLOCK_ERROR)
+        return IDS_ERROR;
+    if (lock == IDLOCK_OWNED && made)
+        return IDS_OWNED;
+    /* Before the look: a batch that has ended has published. */
+    bool batch = idlock_batch_lives(q->spool, own_batch);
+    int found = ids_has_job(q, id, set);
+    if (lock == IDLOCK_OWNED && found == 0 && !batch)
+        return IDS_OWNED;
+    if (lock == IDLOCK_OWNED)
+        close(*fd);
+    *fd = -1;
+    return found < 0 ? IDS_ERROR : found ? IDS_IN_USE : IDS_BUSY;
+}
+
+int ids_lock(struct queue *q, const char *id, int64_t patience_ms, int *fd, struct err *err)
+{
+    int64_t until = clock_mono_us() + patience_ms * US_PER_MS;
+    for (;;) {
+        enum idlock lock = idlock_take(q->spool, id, fd, NULL);
+        if (lock == IDLOCK_OWNED)
+            return 0;
+        if (lock == IDLOCK_ERROR)
+            return err_sys(err, "lock id", id);
+        if (clock_mono_us() >= until)
+            return err_set(err, ERR_BUSY, "%s is being run or moved just now; try again", id);
+        poll(NULL, 0, RETRY_MS);
+    }
+}

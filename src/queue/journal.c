@@ -1,0 +1,60 @@
+/* journal.c: one write(2) a line to a file opened O_APPEND: lines of several
+ * processes do not mix (write(2): with O_APPEND the offset is set and the bytes
+ * written in one step). */
+#include "queue/journal.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/io.h"
+#include "base/stamp.h"
+
+#define DAY_LEN 10
+
+static int journal_file(struct queue *q, const char *day)
+{
+    char file[DAY_LEN + 8];
+    if (q->journal_fd >= 0 && strcmp(q->journal_day, day) == 0)
+        return q->journal_fd;
+    journal_close(q);
+    snprintf(file, sizeof file, "%s.jsonl", day);
+    q->journal_fd = io_open(q->spool->dir[DIR_JOURNAL], file,
+                            O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW, 0600);
+    snprintf(q->journal_day, sizeof q->journal_day, "%s", day);
+    return q->journal_fd;
+}
+
+void journal_event(struct queue *q, const char *event, const char *id, const char *more)
+{
+    char at[STAMP_ISO_LEN + 1], day[DAY_LEN + 1];
+    struct buf line = BUF_INIT;
+    stamp_iso_format(clock_wall_us(), at);
+    snprintf(day, sizeof day, "%.10s", at);
+    int fd = journal_file(q, day);
+    if (fd < 0)
+        return;
+    buf_addf(&line, "{\"at\":\"%s\",\"event\":\"%s\",\"id\":\"%s\"%s}\n", at, event, id, more);
+    if (!line.failed)
+        io_write_all(fd, line.data, line.len);
+    buf_release(&line);
+}
+
+void journal_note(struct queue *q, const char *event, const char *id, const char *member,
+                  const char *text)
+{
+    struct buf more = BUF_INIT;
+    buf_addf(&more, ",\"%s\":", member);
+    json_add_string(&more, text, strlen(text));
+    journal_event(q, event, id, buf_str(&more));
+    buf_release(&more);
+}
+
+void journal_close(struct queue *q)
+{
+    if (q->journal_fd >= 0)
+        close(q->journal_fd);
+    q->journal_fd = -1;
+}

@@ -1,0 +1,313 @@
+/* list.c: names first, documents only of what is shown.
+ *
+ * The folders are read in the order a job runs through them, so that one that
+ * moves on meanwhile is seen in the later place.  An entry whose file is gone
+ * when it is opened has moved on: it is looked up again, and shown once.
+ */
+#include "queue/list.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "spool/scan.h"
+
+struct entry {
+    char *file;
+    int64_t key; /* sorts ascending */
+    int priority;
+};
+
+struct entries {
+    struct entry *item;
+    size_t n, cap;
+    enum dir d;
+    const struct queue *q;
+    const struct list_filter *f;
+    int64_t now;
+};
+
+struct listing {
+    struct queue *q;
+    const struct list_filter *f;
+    int (*visit)(struct found *, void *);
+    void *arg;
+    struct err *err;
+    size_t shown;
+    char (*moved)[ID_MAX + 1]; /* shown where they went: not to be shown again */
+    size_t moved_n;
+};
+
+static const struct {
+    const char *word;
+    enum list_part part;
+    enum dir state;
+} words[] = {
+    {"pending", LIST_STATE, DIR_PENDING},   {"processing", LIST_STATE, DIR_PROCESSING},
+    {"failed", LIST_STATE, DIR_FAILED},     {"done", LIST_STATE, DIR_DONE},
+    {"completed", LIST_STATE, DIR_DONE},    {"dead", LIST_STATE, DIR_DEAD},
+    {"scheduled", LIST_SCHEDULED, DIR_PENDING}, {"ready", LIST_READY, DIR_PENDING},
+    {"held", LIST_HELD, DIR_PENDING},
+};
+
+bool list_filter_parse(const char *word, struct list_filter *f)
+{
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (strcmp(word, words[i].word) == 0) {
+            f->part = words[i].part;
+            f->state = words[i].state;
+            return true;
+        }
+    return false;
+}
+
+static bool wants_state(const struct list_filter *f, enum dir d)
+{
+    switch (f->part) {
+    case LIST_ALL:
+        return true;
+    case LIST_STATE:
+        return f->state == d;
+    case LIST_SCHEDULED:
+    case LIST_READY:
+        return d == DIR_PENDING;
+    case LIST_HELD:
+        return d == DIR_PENDING || d == DIR_FAILED;
+    }
+    return false;
+}
+
+static bool wants_name(const struct list_filter *f, const struct name *n, int64_t now)
+{
+    switch (f->part) {
+    case LIST_SCHEDULED:
+        return !n->held && n->time_us > now;
+    case LIST_READY:
+        return !n->held && n->time_us <= now;
+    case LIST_HELD:
+        return n->held;
+    default:
+        return true;
+    }
+}
+
+/* Done and dead: newest first, by the moment of the last rename (ctime). */
+static int64_t sort_key(const struct entries *e, const char *file, const struct name *n)
+{
+    struct stat st;
+    if (e->d != DIR_DONE && e->d != DIR_DEAD)
+        return n->held ? INT64_MAX : n->time_us;
+    if (fstatat(e->q->spool->dir[e->d], file, &st, AT_SYMLINK_NOFOLLOW) != 0)
+        return INT64_MAX;
+    return -((int64_t)st.st_ctim.tv_sec * INT64_C(1000000000) + st.st_ctim.tv_nsec);
+}
+
+static int add_entry(const char *file, void *arg)
+{
+    struct entries *e = arg;
+    struct name n;
+    if (!name_parse(e->d, file, &n) || !wants_name(e->f, &n, e->now))
+        return 0;
+    if (e->n == e->cap) {
+        size_t cap = e->cap ? 2 * e->cap : 256;
+        struct entry *grown = realloc(e->item, cap * sizeof *grown);
+        if (!grown)
+            return -1;
+        e->item = grown;
+        e->cap = cap;
+    }
+    struct entry *at = &e->item[e->n];
+    *at = (struct entry){strdup(file), sort_key(e, file, &n), n.priority};
+    if (!at->file)
+        return -1;
+    e->n++;
+    return 0;
+}
+
+/* What is due now goes by priority and time; what is later or held by time. */
+static int run_order(const struct entry *a, const struct entry *b, int64_t now)
+{
+    bool a_due = a->key <= now, b_due = b->key <= now;
+    if (a_due != b_due)
+        return a_due ? -1 : 1;
+    if (a_due && a->priority != b->priority)
+        return a->priority > b->priority ? -1 : 1;
+    return 0;
+}
+
+static int64_t order_now; /* qsort(3) has no argument for it */
+
+static int compare_waiting(const void *x, const void *y)
+{
+    const struct entry *a = x, *b = y;
+    int order = run_order(a, b, order_now);
+    if (order)
+        return order;
+    return a->key != b->key ? (a->key < b->key ? -1 : 1) : strcmp(a->file, b->file);
+}
+
+static int compare_time(const void *x, const void *y)
+{
+    const struct entry *a = x, *b = y;
+    return a->key != b->key ? (a->key < b->key ? -1 : 1) : strcmp(a->file, b->file);
+}
+
+static void sort_entries(struct entries *e)
+{
+    order_now = e->now;
+    if (e->n > 0)
+        qsort(e->item, e->n, sizeof *e->item,
+              e->d == DIR_PENDING ? compare_waiting : compare_time);
+}
+
+static bool was_moved(const struct listing *l, const char *id)
+{
+    for (size_t i = 0; i < l->moved_n; i++)
+        if (strcmp(l->moved[i], id) == 0)
+            return true;
+    return false;
+}
+
+static void note_moved(struct listing *l, const char *id)
+{
+    void *grown = realloc(l->moved, (l->moved_n + 1) * sizeof *l->moved);
+    if (!grown)
+        return;
+    l->moved = grown;
+    snprintf(l->moved[l->moved_n++], sizeof *l->moved, "%s", id);
+}
+
+static bool wants_job(const struct list_filter *f, const struct found *job)
+{
+    if (f->error_text && (!job->job.last_error || !strstr(job->job.last_error, f->error_text)))
+        return false;
+    if (f->older_than_us == 0)
+        return true;
+    int64_t at = job->job.updated_us > 0 ? job->job.updated_us : found_changed(job);
+    return at < f->older_than_us;
+}
+
+static int show(struct listing *l, struct found *job)
+{
+    int r = 0;
+    if (wants_job(l->f, job)) {
+        l->shown++;
+        r = l->visit(job, l->arg);
+    }
+    found_release(job);
+    return r;
+}
+
+/* One that moved on since its folder was read. */
+static int show_moved(struct listing *l, const char *id)
+{
+    struct found job;
+    struct err none = ERR_INIT;
+    if (l->f->part != LIST_ALL || find_job(l->q, id, &job, &none) != 0)
+        return 0;
+    note_moved(l, id);
+    return show(l, &job);
+}
+
+static int show_entry(struct listing *l, enum dir d, const char *file)
+{
+    struct found job = {.state = d};
+    snprintf(job.file, sizeof job.file, "%s", file);
+    if (!name_parse(d, file, &job.name) || was_moved(l, job.name.id))
+        return 0;
+    int r = found_read(l->q, &job, l->err);
+    if (r < 0)
+        return -1;
+    return r == 0 ? show(l, &job) : show_moved(l, job.name.id);
+}
+
+static bool enough(const struct listing *l)
+{
+    return l->f->limit > 0 && l->shown >= l->f->limit;
+}
+
+static int show_all(struct listing *l, struct entries *e)
+{
+    sort_entries(e);
+    int r = 0;
+    for (size_t i = 0; i < e->n && r == 0 && !enough(l); i++)
+        r = show_entry(l, e->d, e->item[i].file);
+    return r;
+}
+
+static void entries_release(struct entries *e)
+{
+    for (size_t i = 0; i < e->n; i++)
+        free(e->item[i].file);
+    free(e->item);
+}
+
+static int read_entries(struct listing *l, enum dir d, int64_t now, struct entries *e)
+{
+    *e = (struct entries){.d = d, .q = l->q, .f = l->f, .now = now};
+    if (!wants_state(l->f, d))
+        return 0;
+    return scan_dir(l->q->spool, d, add_entry, e) == 0 ? 0 : err_sys(l->err, "read", dir_name(d));
+}
+
+int list_jobs(struct queue *q, const struct list_filter *f,
+              int (*visit)(struct found *job, void *arg), void *arg, struct err *err)
+{
+    static const enum dir shown[] = {DIR_PROCESSING, DIR_PENDING, DIR_FAILED, DIR_DONE, DIR_DEAD};
+    struct listing l = {.q = q, .f = f, .visit = visit, .arg = arg, .err = err};
+    struct entries e[STATE_COUNT] = {0};
+    int64_t now = clock_wall_us();
+    int r = 0;
+    for (int d = DIR_PENDING; d <= DIR_PROCESSING && r == 0; d++)
+        r = read_entries(&l, (enum dir)d, now, &e[d]);
+    for (size_t i = 0; i < STATE_COUNT && r == 0; i++) {
+        enum dir d = shown[i];
+        if (enough(&l))
+            break;
+        if (d == DIR_DONE || d == DIR_DEAD)
+            r = read_entries(&l, d, now, &e[d]);
+        if (r == 0)
+            r = show_all(&l, &e[d]);
+    }
+    for (int d = 0; d < STATE_COUNT; d++)
+        entries_release(&e[d]);
+    free(l.moved);
+    return r;
+}
+
+/* -- counts -------------------------------------------------------------- */
+
+struct counting {
+    struct counts *c;
+    enum dir d;
+    int64_t now;
+};
+
+static int count_name(const char *file, void *arg)
+{
+    struct counting *k = arg;
+    struct name n;
+    if (name_parse(k->d, file, &n)) {
+        k->c->state[k->d]++;
+        k->c->held += n.held;
+        k->c->scheduled += k->d == DIR_PENDING && !n.held && n.time_us > k->now;
+    } else if (k->d == DIR_PENDING && name_is_foreign(file)) {
+        k->c->state[k->d]++;
+        k->c->foreign++;
+    }
+    return 0;
+}
+
+int list_count(struct queue *q, struct counts *c, struct err *err)
+{
+    *c = (struct counts){0};
+    for (int d = 0; d < STATE_COUNT; d++) {
+        struct counting k = {c, (enum dir)d, clock_wall_us()};
+        if (scan_dir(q->spool, (enum dir)d, count_name, &k) != 0)
+            return err_sys(err, "read", dir_name((enum dir)d));
+    }
+    return 0;
+}

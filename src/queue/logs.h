@@ -1,0 +1,33 @@
+/* logs.h: what the runs of a job wrote. */
+#ifndef QUEUE_LOGS_H
+#define QUEUE_LOGS_H
+
+#include "queue/queue.h"
+
+enum logs_stream { LOGS_OUT, LOGS_ERR };
+
+/* Open the log of run `run` of this job for reading.  -1 ENOENT: it wrote
+ * nothing there.  The run that goes on just now (job in processing; run =
+ * runs + 1) is read from its worker's own file; *live is then true. */
+int logs_open(struct queue *q, const char *id, int run, enum logs_stream stream, bool *live);
+
+/* A run has ended: what its worker's own files hold becomes the log of run
+ * `run` of this id; an empty file stays for the next run, and the log that falls
+ * out of the last JOB_HISTORY_MAX goes.  *renamed: the worker must open its
+ * files anew. */
+int logs_keep(struct queue *q, const char *token, const char *id, int run, bool *renamed);
+/* Remove the files of a dead worker. */
+void logs_sweep(struct queue *q, const char *token);
+
+/* A new job takes over a stale id: the logs of the old one go (the runs that are
+ * kept at most: 1 to JOB_HISTORY_MAX, by name, without a scan). */
+void logs_forget(struct queue *q, const char *id);
+/* Remove all logs of an id (delete). */
+int logs_remove(struct queue *q, const char *id);
+
+/* The file name of a run's log. */
+void logs_name(const char *id, int run, enum logs_stream stream, char out[FILE_NAME_MAX + 1]);
+/* ... and of a worker's own log while it writes. */
+void logs_worker_name(const char *token, enum logs_stream stream, char out[FILE_NAME_MAX + 1]);
+
+#endif

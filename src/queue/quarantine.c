@@ -1,0 +1,171 @@
+/* quarantine.c: the report first, then the move.
+ *
+ * The report's id is made from the file's name and inode, so that a second try
+ * (after a crash, or by another pool at the same moment) arrives at the same
+ * report and makes no second one.
+ */
+#include "queue/quarantine.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/escape.h"
+#include "queue/find.h"
+#include "queue/journal.h"
+#include "spool/file.h"
+#include "spool/idlock.h"
+
+#define STEM_MAX 80
+#define TRIES 8
+
+/* A report names the file as JSON text, so there it has a name of valid UTF-8
+ * and no control characters: each byte that is neither becomes "_". */
+static void printable_name(const char *as, char out[FILE_NAME_MAX + 1])
+{
+    size_t len, n = strlen(as);
+    snprintf(out, FILE_NAME_MAX + 1, "%s", as);
+    for (size_t i = 0; i < n; i += len) {
+        long c = utf8_next(as + i, n - i, &len);
+        if (c < 0x20 || c == 0x7f)
+            out[i] = '_';
+    }
+}
+
+/* A name in quarantine/ that nobody has: `as`, else `as` with a suffix. */
+static void choose_name(struct queue *q, const char *as, char out[FILE_NAME_MAX + 1])
+{
+    struct stat st;
+    char id[ID_MAX + 1];
+    printable_name(as, out);
+    while (fstatat(q->spool->dir[DIR_QUARANTINE], out, &st, AT_SYMLINK_NOFOLLOW) == 0) {
+        name_new_id("x", 0, id);
+        snprintf(out, FILE_NAME_MAX + 1, "%.230s.%s", as, id + 2);
+    }
+}
+
+static void report_id(const char *as, ino_t inode, char out[ID_MAX + 1])
+{
+    char stem[STEM_MAX + 1];
+    size_t n = 0;
+    for (const char *at = as; *at && n < STEM_MAX; at++) {
+        bool plain = (*at >= 'a' && *at <= 'z') || (*at >= 'A' && *at <= 'Z') ||
+                     (*at >= '0' && *at <= '9') || strchr("._-", *at);
+        if (plain || n == 0 || stem[n - 1] != '_')
+            stem[n++] = plain ? *at : '_';
+    }
+    stem[n] = '\0';
+    snprintf(out, ID_MAX + 1, "rejected-%s-%llx", stem, (unsigned long long)inode);
+}
+
+/* Is there a report under this id that speaks of a file still awaited or
+ * present under `name`? */
+static bool same_report(struct queue *q, const char *id, const char *name)
+{
+    struct found f;
+    if (find_job(q, id, &f, NULL) != 0)
+        return false;
+    bool same = f.job.doc && f.job.quarantined && strcmp(f.job.quarantined, name) == 0;
+    found_release(&f);
+    return same;
+}
+
+static int write_report(struct queue *q, const char *id, const char *name, const char *reason,
+                        struct err *err)
+{
+    struct buf text = BUF_INIT;
+    struct name n = {0};
+    char tmp[FILE_NAME_MAX + 1], file[FILE_NAME_MAX + 1];
+    snprintf(n.id, sizeof n.id, "%s", id);
+    name_format(DIR_DEAD, &n, file);
+    int r = job_print_report(id, name, reason, clock_wall_us(), &text);
+    if (r == 0)
+        r = file_make_tmp(q->spool, text.data, text.len, FILE_SYNCED, tmp);
+    if (r == 0 && (r = file_publish(q->spool, tmp, DIR_DEAD, file)) != 0) {
+        int saved = errno;
+        file_drop_tmp(q->spool, tmp);
+        errno = saved;
+    }
+    buf_release(&text);
+    return r == 0 ? 0 : err_sys(err, "write the report about", name);
+}
+
+/* The report about this file, made unless it is there. */
+static int make_report(struct queue *q, const char *as, const char *name, ino_t inode,
+                       const char *reason, char id[ID_MAX + 1], struct err *err)
+{
+    int lock;
+    bool fresh;
+    report_id(as, inode, id);
+    if (idlock_exists(q->spool, id)) {
+        if (same_report(q, id, name))
+            return 0;
+        name_new_id("rejected", 0, id);
+    }
+    if (idlock_take(q->spool, id, &lock, &fresh) != IDLOCK_OWNED)
+        return err_sys(err, "reserve id", id);
+    int r = write_report(q, id, name, reason, err);
+    close(lock);
+    return r;
+}
+
+int quarantine_put(struct queue *q, enum dir d, const char *file, const char *as,
+                   const char *reason, struct err *err)
+{
+    char name[FILE_NAME_MAX + 1], id[ID_MAX + 1];
+    struct stat st;
+    struct buf safe = BUF_INIT;
+    for (int i = 0; i < TRIES; i++) {
+        if (fstatat(q->spool->dir[d], file, &st, AT_SYMLINK_NOFOLLOW) != 0)
+            return errno == ENOENT ? 0 : err_sys(err, "look at", file);
+        choose_name(q, as, name);
+        if (make_report(q, as, name, st.st_ino, reason, id, err) != 0)
+            return -1;
+        if (file_move(q->spool, d, file, DIR_QUARANTINE, name) == 0) {
+            escape_adds(&safe, reason);
+            journal_note(q, "quarantined", id, "reason", buf_str(&safe));
+            buf_release(&safe);
+            return 0;
+        }
+        if (errno == ENOENT)
+            return 0;
+        if (errno != EEXIST)
+            break;
+    }
+    return err_sys(err, "put aside", file);
+}
+
+int quarantine_restore(struct queue *q, const struct job *report, struct err *err)
+{
+    const char *name = report->quarantined;
+    struct name n = {0};
+    char file[FILE_NAME_MAX + 1];
+    if (file_move(q->spool, DIR_QUARANTINE, name, DIR_PENDING, name) != 0) {
+        if (errno == ENOENT)
+            return err_set(err, ERR_UNKNOWN, "the file this report is about is no longer in %s/; "
+                           "remove the report: queuectl delete %s", dir_name(DIR_QUARANTINE),
+                           report->id);
+        if (errno == EEXIST)
+            return err_set(err, ERR_EXISTS, "%s/%s is there again already",
+                           dir_name(DIR_PENDING), name);
+        return err_sys(err, "put back", name);
+    }
+    snprintf(n.id, sizeof n.id, "%s", report->id);
+    name_format(DIR_DEAD, &n, file);
+    file_remove(q->spool, DIR_DEAD, file);
+    idlock_forget(q->spool, report->id);
+    return 0;
+}
+
+int quarantine_namesake(struct queue *q, enum dir d, const char *file, const char *id)
+{
+    char name[FILE_NAME_MAX + 1];
+    choose_name(q, file, name);
+    if (file_move(q->spool, d, file, DIR_QUARANTINE, name) != 0)
+        return errno == ENOENT ? 0 : -1;
+    journal_note(q, "namesake", id, "moved_to", name);
+    return 0;
+}

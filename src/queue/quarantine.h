@@ -1,0 +1,23 @@
+/* quarantine.h: what is no job is put aside untouched, and a report about it is
+ * put into dead/ under an id of its own. */
+#ifndef QUEUE_QUARANTINE_H
+#define QUEUE_QUARANTINE_H
+
+#include "queue/queue.h"
+
+/* Move d/file to quarantine/ under the name `as` (or one like it, if that is
+ * taken), with a report that says `reason`. A crash between the two leaves the
+ * report and the file where it was; the next try finds the report and goes on.
+ * 0; -1 *err; a file that is gone is no error. */
+int quarantine_put(struct queue *q, enum dir d, const char *file, const char *as,
+                   const char *reason, struct err *err);
+
+/* The file behind a report goes back into pending/ under its name, then the
+ * report goes.  The caller holds the report's id. */
+int quarantine_restore(struct queue *q, const struct job *report, struct err *err);
+
+/* A finished job's older namesake in done/ or dead/ (an operator's copy) makes
+ * room: moved to quarantine/ without a report, journalled. */
+int quarantine_namesake(struct queue *q, enum dir d, const char *file, const char *id);
+
+#endif

@@ -1,0 +1,112 @@
+/* queue.c: opening a queue. */
+#include "queue/queue.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "queue/journal.h"
+#include "queue/recover.h"
+
+static void load_settings(struct queue *q)
+{
+    int root = q->spool->root;
+    q->settings_err = (struct err)ERR_INIT;
+    if (fstatat(root, SETTINGS_FILE, &q->settings_seen, AT_SYMLINK_NOFOLLOW) != 0)
+        q->settings_seen = (struct stat){0};
+    settings_load(root, &q->settings, &q->settings_err);
+}
+
+static int open_at(struct queue *q, const char *path, bool make, struct err *err)
+{
+    q->spool = spool_open(path, err);
+    if (!q->spool && make && err->kind == ERR_UNKNOWN) {
+        *err = (struct err)ERR_INIT;
+        if (spool_init(path, err) != 0)
+            return -1;
+        q->spool = spool_open(path, err);
+    }
+    return q->spool ? 0 : -1;
+}
+
+int queue_open(struct queue *q, const char *path, enum queue_use use, struct err *err)
+{
+    bool is_default;
+    *q = (struct queue){.journal_fd = -1};
+    char *place = spool_locate(path, &is_default, err);
+    if (!place)
+        return -1;
+    int r = open_at(q, place, is_default && use == QUEUE_WRITE, err);
+    free(place);
+    if (r == 0 && use == QUEUE_WRITE && spool_check_trust(q->spool, err) != 0) {
+        queue_close(q);
+        r = -1;
+    }
+    if (r == 0)
+        load_settings(q);
+    return r;
+}
+
+void queue_close(struct queue *q)
+{
+    journal_close(q);
+    spool_close(q->spool);
+    q->spool = NULL;
+}
+
+static int adopt_spool(const char *path, struct err *err)
+{
+    struct queue q = {.journal_fd = -1};
+    q.spool = spool_open_foreign(path, err);
+    if (!q.spool)
+        return -1;
+    int r = spool_check_trust(q.spool, err);
+    if (r == 0) {
+        load_settings(&q);
+        r = recover_adopt(&q, err);
+    }
+    if (r == 0)
+        r = spool_identify(q.spool, err);
+    queue_close(&q);
+    return r;
+}
+
+int queue_init(const char *path, bool adopt, char **made, struct err *err)
+{
+    bool is_default;
+    char *place = path ? strdup(path) : spool_locate(NULL, &is_default, err);
+    if (!place)
+        return path ? err_sys(err, "make", path) : -1;
+    int r = spool_init(place, err);
+    if (r == 0 && adopt)
+        r = adopt_spool(place, err);
+    struct spool *sp = r == 0 ? spool_open(place, err) : NULL;
+    free(place);
+    if (!sp)
+        return -1;
+    *made = strdup(sp->path);
+    spool_close(sp);
+    return *made ? 0 : err_sys(err, "make", "the spool");
+}
+
+static bool same_file(const struct stat *a, const struct stat *b)
+{
+    return a->st_ino == b->st_ino && a->st_size == b->st_size &&
+           a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
+}
+
+int queue_refresh_settings(struct queue *q, struct err *err)
+{
+    struct stat now;
+    if (fstatat(q->spool->root, SETTINGS_FILE, &now, AT_SYMLINK_NOFOLLOW) != 0)
+        now = (struct stat){0};
+    if (same_file(&now, &q->settings_seen))
+        return 0;
+    load_settings(q);
+    if (q->settings_err.kind == ERR_NONE)
+        return 1;
+    *err = q->settings_err;
+    return -1;
+}

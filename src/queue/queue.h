@@ -1,0 +1,46 @@
+/* queue.h: an open queue: a spool and its settings. What may happen to a job
+ * stands in the files beside this one, one verb or noun a file.
+ *
+ * Nothing here prints.  Functions return 0, or -1 with *err filled.
+ */
+#ifndef QUEUE_QUEUE_H
+#define QUEUE_QUEUE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/stat.h>
+
+#include "base/err.h"
+#include "job/job.h"
+#include "job/settings.h"
+#include "spool/spool.h"
+
+struct queue {
+    struct spool *spool;
+    struct settings settings;
+    struct stat settings_seen; /* of the file they were read from */
+    struct err settings_err;   /* its first bad line, if any: worth a warning */
+    int journal_fd;            /* of journal_day, or -1 */
+    char journal_day[11];
+};
+
+enum queue_use { QUEUE_READ, QUEUE_WRITE };
+
+/* Open the spool at `path` (NULL: see spool_locate).  QUEUE_WRITE makes the
+ * default spool where it is missing and insists on spool_check_trust.
+ * ERR_UNKNOWN: there is no spool there (a reader then answers as if it were
+ * empty); err->text says which was looked for. A bad line in the settings is no
+ * failure: the rest is in force and settings_err tells. The caller closes. */
+int queue_open(struct queue *q, const char *path, enum queue_use use, struct err *err);
+void queue_close(struct queue *q);
+
+/* Make a spool at `path` (NULL: the default one).  adopt: take over a copied
+ * spool, or one that came from another host: every run in it is lost, every
+ * request void. *made: the path, for the caller to free. */
+int queue_init(const char *path, bool adopt, char **made, struct err *err);
+
+/* Read the settings anew if the file changed: 1 they did, 0 no, -1 the file is
+ * bad (*err) and the good part of it is in force. */
+int queue_refresh_settings(struct queue *q, struct err *err);
+
+#endif

@@ -1,0 +1,348 @@
+/* recover.c: see recover.h.  Several pools may recover at once: the id's lock,
+ * tried and never waited for, lets one through.
+ */
+#include "queue/recover.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/sys.h"
+#include "queue/admit.h"
+#include "queue/finish.h"
+#include "queue/logs.h"
+#include "queue/quarantine.h"
+#include "queue/request.h"
+#include "spool/file.h"
+#include "spool/idlock.h"
+#include "spool/live.h"
+#include "spool/scan.h"
+
+#define TMP_STALE_SEC (36 * 3600) /* a writer gives up long before that */
+#define TMP_YOUNG_SEC 5           /* its maker may live in another PID namespace */
+
+/* -- does it live? ------------------------------------------------------- */
+
+static bool this_boot(const struct name *n)
+{
+    struct token t;
+    char boot[SYS_ID_LEN + 1];
+    return token_parse(n->token, &t) && sys_boot_id(boot) == 0 && strncmp(boot, t.boot, 8) == 0;
+}
+
+/* The worker's record, if it speaks of this run. */
+static bool read_record(struct queue *q, const struct name *n, const char *run,
+                        struct live_record *r)
+{
+    return live_read(q->spool, n->token, LIVE_WORKER, r) == 0 && strcmp(r->run, run) == 0;
+}
+
+static bool group_lives(const struct live_record *r)
+{
+    return r->run_pid > 1 && r->pid_ns == sys_pid_namespace() &&
+           sys_group_alive((pid_t)r->run_pid) &&
+           !sys_started_after((pid_t)r->run_pid, r->run_boot_us);
+}
+
+struct signalling {
+    int sig; /* 0: only count */
+    int count;
+};
+
+static void signal_process(pid_t pid, int64_t start, void *arg)
+{
+    struct signalling *s = arg;
+    s->count++;
+    if (s->sig == SIGTERM)
+        sys_signal(pid, start, SIGCONT);
+    if (s->sig)
+        sys_signal(pid, start, s->sig);
+}
+
+/* Count the run's processes, and signal them. */
+static int each_process_of(struct queue *q, const struct name *n, const char *run, int sig)
+{
+    struct signalling s = {sig, 0};
+    struct live_record r;
+    struct stat st;
+    struct buf entry = BUF_INIT;
+    if (!this_boot(n))
+        return 0;
+    buf_addf(&entry, "QUEUECTL_JOB=%s/%s/%s", q->spool->path, dir_name(DIR_PROCESSING), run);
+    sys_each_with_env(buf_str(&entry), signal_process, &s);
+    buf_release(&entry);
+    if (sig && fstatat(q->spool->dir[DIR_IDS], n->id, &st, AT_SYMLINK_NOFOLLOW) == 0)
+        sys_each_with_file(st.st_dev, st.st_ino, signal_process, &s);
+    if (read_record(q, n, run, &r) && group_lives(&r)) {
+        s.count++;
+        if (sig)
+            kill(-(pid_t)r.run_pid, sig);
+    }
+    return s.count;
+}
+
+static void end_processes(struct queue *q, const struct name *n, struct orphan *o, int64_t now)
+{
+    if (q->settings.orphans == ORPHANS_WAIT)
+        return;
+    if (o->term_us == 0)
+        o->term_us = now;
+    bool patient = now - o->term_us < q->settings.grace_ms * US_PER_MS;
+    each_process_of(q, n, o->run, patient ? SIGTERM : SIGKILL);
+}
+
+/* -- settle it ----------------------------------------------------------- */
+
+/* Nothing ran if the record was not yet about this run, or named no process.
+ * After another boot the record proves nothing: it was never synced. */
+static bool never_started(struct queue *q, const struct name *n, const char *run)
+{
+    struct live_record r;
+    if (!this_boot(n) || live_read(q->spool, n->token, LIVE_WORKER, &r) != 0)
+        return false;
+    return strcmp(r.run, run) != 0 || r.run_pid == 0;
+}
+
+static enum recover_result from_finish(enum finish_result f)
+{
+    return f == FINISH_ERROR ? RECOVER_ERROR : RECOVER_SETTLED;
+}
+
+static enum recover_result lose(struct queue *q, struct claim *c, struct err *err)
+{
+    bool cancelled = request_is_there(q, REQUEST_CANCEL, c->run), renamed;
+    struct run r = {.outcome = cancelled ? OUTCOME_CANCELLED : OUTCOME_LOST,
+                    .finished_us = clock_wall_us(),
+                    .duration_ms = -1,
+                    .exit_code = -1,
+                    .cpu_ms = -1,
+                    .max_rss_kib = -1};
+    r.error = cancelled          ? "cancelled"
+              : this_boot(&c->name) ? "lost: worker died"
+                                    : "lost: host restarted";
+    enum finish_result f = finish_run(q, c, &r, &renamed, err);
+    if (f != FINISH_ERROR)
+        request_drop(q, REQUEST_CANCEL, c->run);
+    return from_finish(f);
+}
+
+static enum recover_result settle(struct queue *q, struct claim *c, struct err *err)
+{
+    struct buf text = BUF_INIT;
+    struct file_seen seen;
+    enum recover_result r = RECOVER_ERROR;
+    enum file_look look = file_inspect(q->spool, DIR_PROCESSING, c->run, JSON_STORED_MAX, false,
+                                       &text, &seen);
+    if (look == FILE_GONE)
+        r = RECOVER_SETTLED;
+    else if (look == FILE_TROUBLE || look == FILE_NOT_YET)
+        err_sys(err, "read the orphaned run", c->run);
+    else if (look == FILE_MISFIT ||
+             job_parse(&c->job, buf_str(&text), text.len, NULL, err) != 0) {
+        char why[640];
+        snprintf(why, sizeof why, "%s", look == FILE_MISFIT ? seen.why : err->text);
+        r = quarantine_put(q, DIR_PROCESSING, c->run, c->run, why, err) == 0 ? RECOVER_SETTLED
+                                                                             : RECOVER_ERROR;
+    } else if (job_has_result(&c->job, c->name.time_us, c->name.attempts, c->name.token, &c->fate,
+                              &c->next_run_us))
+        r = from_finish(finish_move(q, c, err));
+    else if (never_started(q, &c->name, c->run))
+        r = claim_put_back(q, c) == 0 || errno == ENOENT ? RECOVER_SETTLED
+                                                         : (err_sys(err, "put back", c->run),
+                                                            RECOVER_ERROR);
+    else
+        r = lose(q, c, err);
+    buf_release(&text);
+    return r;
+}
+
+static void fill_claim(struct claim *c, const struct name *n, const char *run, int lock)
+{
+    *c = (struct claim){.name = *n, .lock = lock, .next_run_us = -1, .from = DIR_PENDING};
+    snprintf(c->run, sizeof c->run, "%s", run);
+    snprintf(c->file, sizeof c->file, "%s", run);
+}
+
+enum recover_result recover_run(struct queue *q, struct orphan *o, int64_t now, struct err *err)
+{
+    struct name n;
+    struct claim c;
+    int lock;
+    if (!name_parse(DIR_PROCESSING, o->run, &n))
+        return RECOVER_SETTLED;
+    if (live_is_alive(q->spool, n.token))
+        return RECOVER_OWNED;
+    enum idlock l = idlock_take(q->spool, n.id, &lock, NULL);
+    if (l == IDLOCK_ERROR) {
+        err_sys(err, "lock id", n.id);
+        return RECOVER_ERROR;
+    }
+    if (l == IDLOCK_BUSY || each_process_of(q, &n, o->run, 0) > 0) {
+        if (l == IDLOCK_OWNED)
+            close(lock);
+        end_processes(q, &n, o, now);
+        return RECOVER_ALIVE;
+    }
+    fill_claim(&c, &n, o->run, lock);
+    enum recover_result r = settle(q, &c, err);
+    claim_release(&c);
+    return r;
+}
+
+/* -- what has no run ----------------------------------------------------- */
+
+struct sweep {
+    struct queue *q;
+    char (*token)[TOKEN_MAX + 1]; /* owners of files in processing/ */
+    size_t n, cap;
+};
+
+static int note_owner(const char *file, void *arg)
+{
+    struct sweep *s = arg;
+    struct name n;
+    if (!name_parse(DIR_PROCESSING, file, &n))
+        return 0;
+    if (s->n == s->cap) {
+        size_t cap = s->cap ? 2 * s->cap : 64;
+        void *grown = realloc(s->token, cap * sizeof *s->token);
+        if (!grown)
+            return -1;
+        s->token = grown;
+        s->cap = cap;
+    }
+    snprintf(s->token[s->n++], sizeof *s->token, "%s", n.token);
+    return 0;
+}
+
+static void bury_if_free(const struct live_record *r, bool alive, void *arg)
+{
+    struct sweep *s = arg;
+    if (alive)
+        return;
+    for (size_t i = 0; i < s->n; i++)
+        if (strcmp(s->token[i], r->token) == 0)
+            return; /* its run is to be settled first */
+    logs_sweep(s->q, r->token);
+    request_drop(s->q, REQUEST_STOP, r->token);
+    request_drop(s->q, REQUEST_STOP_NOW, r->token);
+    live_bury(s->q->spool, r->token, r->role);
+}
+
+static bool older_than(const struct stat *st, int64_t seconds)
+{
+    return clock_wall_us() / US_PER_SEC - (int64_t)st->st_mtim.tv_sec > seconds;
+}
+
+static int sweep_tmp(const char *file, void *arg)
+{
+    struct queue *q = arg;
+    struct stat st;
+    struct token t;
+    char token[TOKEN_MAX + 1];
+    const char *dot = strchr(file, '.');
+    if (fstatat(q->spool->dir[DIR_TMP], file, &st, AT_SYMLINK_NOFOLLOW) != 0)
+        return 0;
+    bool ours = dot && dot - file <= TOKEN_MAX;
+    if (ours)
+        snprintf(token, sizeof token, "%.*s", (int)(dot - file), file);
+    ours = ours && token_parse(token, &t);
+    bool stale = ours ? older_than(&st, TMP_YOUNG_SEC) && !live_is_alive(q->spool, token)
+                      : older_than(&st, TMP_STALE_SEC);
+    if (stale && !S_ISDIR(st.st_mode))
+        file_remove(q->spool, DIR_TMP, file);
+    return 0;
+}
+
+/* A cancel for a run that is not there any more. */
+static int sweep_request(const char *file, void *arg)
+{
+    struct queue *q = arg;
+    enum request what;
+    const char *of;
+    struct stat st;
+    if (request_parse(file, &what, &of) && what == REQUEST_CANCEL &&
+        fstatat(q->spool->dir[DIR_PROCESSING], of, &st, AT_SYMLINK_NOFOLLOW) != 0 &&
+        errno == ENOENT)
+        request_drop(q, what, of);
+    return 0;
+}
+
+void recover_sweep(struct queue *q)
+{
+    struct sweep s = {.q = q};
+    if (scan_dir(q->spool, DIR_PROCESSING, note_owner, &s) == 0)
+        live_each(q->spool, bury_if_free, &s);
+    free(s.token);
+    if (!idlock_batch_lives(q->spool, NULL))
+        scan_dir(q->spool, DIR_TMP, sweep_tmp, q);
+    scan_dir(q->spool, DIR_CONTROL, sweep_request, q);
+    admit_put_back(q, NULL);
+}
+
+/* -- adopt --------------------------------------------------------------- */
+
+struct adoption {
+    struct queue *q;
+    struct err *err;
+};
+
+static int adopt_run(const char *file, void *arg)
+{
+    struct adoption *a = arg;
+    struct name n;
+    struct claim c;
+    int lock;
+    if (!name_parse(DIR_PROCESSING, file, &n))
+        return 0;
+    if (idlock_take(a->q->spool, n.id, &lock, NULL) != IDLOCK_OWNED)
+        return err_set(a->err, ERR_BUSY, "%s is being run: this spool is in use", n.id);
+    fill_claim(&c, &n, file, lock);
+    enum recover_result r = settle(a->q, &c, a->err);
+    claim_release(&c);
+    return r == RECOVER_ERROR ? -1 : 0;
+}
+
+static int refuse_if_alive(const char *file, void *arg)
+{
+    struct adoption *a = arg;
+    return live_is_locked(a->q->spool, file)
+               ? err_set(a->err, ERR_BUSY,
+                         "a worker lives on this spool; stop it first: queuectl worker stop")
+               : 0;
+}
+
+static int drop_worker(const char *file, void *arg)
+{
+    struct adoption *a = arg;
+    file_remove(a->q->spool, DIR_WORKERS, file);
+    return 0;
+}
+
+static int drop_request(const char *file, void *arg)
+{
+    struct adoption *a = arg;
+    enum request what;
+    const char *of;
+    if (request_parse(file, &what, &of) && what != REQUEST_PAUSE)
+        request_drop(a->q, what, of);
+    return 0;
+}
+
+int recover_adopt(struct queue *q, struct err *err)
+{
+    struct adoption a = {q, err};
+    if (scan_dir(q->spool, DIR_WORKERS, refuse_if_alive, &a) != 0)
+        return err->kind ? -1 : err_sys(err, "read", dir_name(DIR_WORKERS));
+    if (scan_dir(q->spool, DIR_WORKERS, drop_worker, &a) != 0 ||
+        scan_dir(q->spool, DIR_CONTROL, drop_request, &a) != 0)
+        return err_sys(err, "clear", dir_name(DIR_WORKERS));
+    if (scan_dir(q->spool, DIR_PROCESSING, adopt_run, &a) != 0)
+        return err->kind ? -1 : err_sys(err, "read", dir_name(DIR_PROCESSING));
+    return 0;
+}

@@ -1,0 +1,406 @@
+/* verbs.c: see verbs.h for the table. Each verb is: find and lock, change the
+ * document if it changes, then one rename. */
+#include "queue/verbs.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "queue/find.h"
+#include "queue/ids.h"
+#include "queue/journal.h"
+#include "queue/logs.h"
+#include "queue/quarantine.h"
+#include "queue/request.h"
+#include "spool/file.h"
+#include "spool/idlock.h"
+
+#define PATIENCE_MS 2000
+#define LOOK_AGAIN_MS 5
+
+struct held {
+    struct found f;
+    int lock; /* -1 for a running job: its worker has it */
+};
+
+static void held_release(struct held *h)
+{
+    found_release(&h->f);
+    if (h->lock >= 0)
+        close(h->lock);
+}
+
+static bool still_there(struct queue *q, const struct found *f)
+{
+    struct stat st;
+    return fstatat(q->spool->dir[f->state], f->file, &st, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+/* Find the job and lock its id; a running one is found without the lock. */
+static int hold_job(struct queue *q, const char *id, struct held *h, struct err *err)
+{
+    int64_t until = clock_mono_us() + PATIENCE_MS * US_PER_MS;
+    for (;;) {
+        h->lock = -1;
+        if (find_job(q, id, &h->f, err) != 0)
+            return -1;
+        if (h->f.state == DIR_PROCESSING)
+            return 0;
+        enum idlock l = idlock_take(q->spool, id, &h->lock, NULL);
+        if (l == IDLOCK_OWNED && still_there(q, &h->f))
+            return 0;
+        if (l != IDLOCK_OWNED)
+            h->lock = -1;
+        int saved = errno;
+        held_release(h);
+        errno = saved;
+        if (l == IDLOCK_ERROR)
+            return err_sys(err, "lock id", id);
+        if (clock_mono_us() >= until)
+            return err_set(err, ERR_BUSY, "%s is being moved just now; try again", id);
+        poll(NULL, 0, LOOK_AGAIN_MS);
+    }
+}
+
+static int no(const struct held *h, const char *verb, const char *instead, struct err *err)
+{
+    static const char *const is[] = {[DIR_PENDING] = "pending",
+                                     [DIR_FAILED] = "waiting for its retry",
+                                     [DIR_PROCESSING] = "running",
+                                     [DIR_DONE] = "done",
+                                     [DIR_DEAD] = "dead"};
+    return err_set(err, ERR_STATE, "cannot %s %s: it is %s%s%s", verb, h->f.name.id,
+                   is[h->f.state], *instead ? "; " : "", instead);
+}
+
+/* The document as it is now goes in under the present name. */
+static int store(struct queue *q, struct held *h, struct err *err)
+{
+    struct buf text = BUF_INIT;
+    char tmp[FILE_NAME_MAX + 1];
+    int r = job_print(&h->f.job, &text);
+    if (r == 0)
+        r = file_make_tmp(q->spool, text.data, text.len, FILE_SYNCED, tmp);
+    if (r == 0)
+        r = file_exchange(q->spool, tmp, h->f.state, h->f.file);
+    buf_release(&text);
+    return r == 0 ? 0 : err_sys(err, "change", h->f.name.id);
+}
+
+/* The commit. */
+static int move(struct queue *q, struct held *h, enum dir to, const struct name *n,
+                struct err *err)
+{
+    char file[FILE_NAME_MAX + 1];
+    name_format(to, n, file);
+    if (to == h->f.state && strcmp(file, h->f.file) == 0)
+        return 0;
+    if (file_move(q->spool, h->f.state, h->f.file, to, file) != 0)
+        return err_sys(err, "move", h->f.file);
+    return file_sync_dir(q->spool, to) == 0 ? 0 : err_sys(err, "sync", dir_name(to));
+}
+
+static int refuse_unreadable(const struct held *h, struct err *err)
+{
+    if (h->f.job.doc)
+        return 0;
+    return err_set(err, ERR_BAD, "%s/%s: %s; mend or delete it", dir_name(h->f.state), h->f.file,
+                   h->f.job.last_error ? h->f.job.last_error : "unreadable");
+}
+
+/* -- retry --------------------------------------------------------------- */
+
+static int retry_ended(struct queue *q, struct held *h, struct name *n, struct err *err)
+{
+    if (refuse_unreadable(h, err) != 0)
+        return -1;
+    n->attempts = 0;
+    n->priority = h->f.job.priority;
+    job_amend(&h->f.job, 0, NULL, -1, clock_wall_us());
+    return store(q, h, err);
+}
+
+static int retry_held(struct queue *q, struct held *h, struct err *err)
+{
+    struct name n = h->f.name;
+    n.held = false;
+    n.time_us = clock_wall_us();
+    switch (h->f.state) {
+    case DIR_PROCESSING:
+        return no(h, "retry", "", err);
+    case DIR_DONE:
+    case DIR_DEAD:
+        if (h->f.job.is_report)
+            return quarantine_restore(q, &h->f.job, err);
+        if (retry_ended(q, h, &n, err) != 0)
+            return -1;
+        break;
+    default:
+        break;
+    }
+    if (move(q, h, DIR_PENDING, &n, err) != 0)
+        return -1;
+    journal_event(q, "retry", n.id, "");
+    return 0;
+}
+
+int verb_retry(struct queue *q, const char *id, struct err *err)
+{
+    struct held h;
+    if (hold_job(q, id, &h, err) != 0)
+        return -1;
+    int r = retry_held(q, &h, err);
+    held_release(&h);
+    return r;
+}
+
+/* -- cancel -------------------------------------------------------------- */
+
+static int cancel_waiting(struct queue *q, struct held *h, struct err *err)
+{
+    if (refuse_unreadable(h, err) != 0)
+        return -1;
+    job_amend(&h->f.job, h->f.name.attempts, "cancelled", -1, clock_wall_us());
+    if (store(q, h, err) != 0 || move(q, h, DIR_DEAD, &h->f.name, err) != 0)
+        return -1;
+    journal_event(q, "cancelled", h->f.name.id, "");
+    return 0;
+}
+
+int verb_cancel(struct queue *q, const char *id, bool *running, char run[FILE_NAME_MAX + 1],
+                struct err *err)
+{
+    struct held h;
+    *running = false;
+    if (hold_job(q, id, &h, err) != 0)
+        return -1;
+    int r;
+    if (h.f.state == DIR_PROCESSING) {
+        *running = true;
+        snprintf(run, FILE_NAME_MAX + 1, "%s", h.f.file);
+        r = request_make(q, REQUEST_CANCEL, run, err);
+    } else if (h.f.state == DIR_DONE || h.f.state == DIR_DEAD)
+        r = no(&h, "cancel", "", err);
+    else
+        r = cancel_waiting(q, &h, err);
+    held_release(&h);
+    return r;
+}
+
+int verb_cancel_wait(struct queue *q, const char *id, const char *run, int64_t timeout_ms,
+                     struct err *err)
+{
+    int64_t until = clock_mono_us() + timeout_ms * US_PER_MS;
+    struct stat st;
+    while (fstatat(q->spool->dir[DIR_PROCESSING], run, &st, AT_SYMLINK_NOFOLLOW) == 0) {
+        if (clock_mono_us() >= until)
+            return err_set(err, ERR_BUSY, "%s has not ended yet; the request stands", id);
+        poll(NULL, 0, LOOK_AGAIN_MS);
+    }
+    request_drop(q, REQUEST_CANCEL, run);
+    return 0;
+}
+
+/* -- delete -------------------------------------------------------------- */
+
+static int delete_quarantined(struct queue *q, const struct job *report, struct err *err)
+{
+    if (file_remove(q->spool, DIR_QUARANTINE, report->quarantined) == 0 || errno == ENOENT)
+        return 0;
+    if ((errno == EISDIR || errno == EPERM) &&
+        unlinkat(q->spool->dir[DIR_QUARANTINE], report->quarantined, AT_REMOVEDIR) == 0)
+        return 0;
+    return err_sys(err, "remove from quarantine (see there)", report->quarantined);
+}
+
+static int delete_held(struct queue *q, struct held *h, struct err *err)
+{
+    const char *id = h->f.name.id;
+    if (h->f.state == DIR_PROCESSING)
+        return no(h, "delete", "cancel it first", err);
+    if (h->f.job.is_report && h->f.job.quarantined && delete_quarantined(q, &h->f.job, err) != 0)
+        return -1;
+    if (logs_remove(q, id) != 0)
+        return err_sys(err, "remove the logs of", id);
+    if (file_remove(q->spool, h->f.state, h->f.file) != 0 && errno != ENOENT)
+        return err_sys(err, "delete", h->f.file);
+    idlock_forget(q->spool, id);
+    journal_event(q, "deleted", id, "");
+    return 0;
+}
+
+int verb_delete(struct queue *q, const char *id, struct err *err)
+{
+    struct held h;
+    if (hold_job(q, id, &h, err) != 0)
+        return -1;
+    int r = delete_held(q, &h, err);
+    held_release(&h);
+    return r;
+}
+
+/* -- hold, release ------------------------------------------------------- */
+
+static bool is_waiting(const struct held *h)
+{
+    return h->f.state == DIR_PENDING || h->f.state == DIR_FAILED;
+}
+
+int verb_hold(struct queue *q, const char *id, struct err *err)
+{
+    struct held h;
+    if (hold_job(q, id, &h, err) != 0)
+        return -1;
+    struct name n = h.f.name;
+    n.held = true;
+    int r = is_waiting(&h) ? move(q, &h, h.f.state, &n, err) : no(&h, "hold", "", err);
+    held_release(&h);
+    return r;
+}
+
+int verb_release(struct queue *q, const char *id, struct err *err)
+{
+    struct held h;
+    if (hold_job(q, id, &h, err) != 0)
+        return -1;
+    struct name n = h.f.name;
+    int r = 0;
+    if (!is_waiting(&h))
+        r = no(&h, "release", "", err);
+    else if (n.held) {
+        n.held = false;
+        n.time_us = h.f.job.doc ? job_due(&h.f.job, clock_wall_us()) : clock_wall_us();
+        r = move(q, &h, h.f.state, &n, err);
+    }
+    held_release(&h);
+    return r;
+}
+
+/* -- edit ---------------------------------------------------------------- */
+
+static bool is_recorded(const char *member)
+{
+    for (size_t i = 0; i < job_member_count; i++)
+        if (strcmp(job_members[i].name, member) == 0)
+            return job_members[i].recorded || strcmp(member, "id") == 0;
+    return false;
+}
+
+static int apply_changes(struct job *job, const struct json_doc *changes, bool *due_changed,
+                         struct err *err)
+{
+    for (size_t i = 0; i < json_count(changes); i++) {
+        const char *member = json_name(changes, i), *raw = json_raw(changes, member);
+        if (is_recorded(member))
+            return err_set(err, ERR_BAD, "%s: the queue writes this itself; it cannot be edited",
+                           member);
+        if (strcmp(member, "run_at") == 0 || strcmp(member, "delay") == 0)
+            *due_changed = true;
+        if (strcmp(raw, "null") == 0)
+            json_remove(job->doc, member);
+        else
+            json_set_raw(job->doc, member, raw);
+    }
+    return 0;
+}
+
+/* The document with its changes is read anew: it must be a job still. */
+static int reread(struct job *job, struct err *err)
+{
+    struct buf text = BUF_INIT;
+    struct job changed;
+    int r = json_print(job->doc, &text) == 0
+                ? job_parse(&changed, buf_str(&text), text.len, NULL, err)
+                : err_sys(err, "edit", job->id);
+    buf_release(&text);
+    if (r == 0) {
+        job_release(job);
+        *job = changed;
+    }
+    return r;
+}
+
+static void settle_delay(struct job *job, int64_t now)
+{
+    char at[STAMP_ISO_LEN + 1];
+    if (job->delay_ms < 0)
+        return;
+    job->run_at_us = now + job->delay_ms * US_PER_MS;
+    job->delay_ms = -1;
+    stamp_iso_format(job->run_at_us, at);
+    json_remove(job->doc, "delay");
+    json_set_string(job->doc, "run_at", at);
+}
+
+static int edit_held(struct queue *q, struct held *h, const struct json_doc *changes,
+                     struct err *err)
+{
+    bool due_changed = false;
+    struct job *job = &h->f.job;
+    int64_t now = clock_wall_us();
+    if (!is_waiting(h))
+        return no(h, "edit", "", err);
+    if (refuse_unreadable(h, err) != 0)
+        return -1;
+    if (json_has(changes, "delay") && !json_has(changes, "run_at"))
+        json_remove(job->doc, "run_at");
+    if (apply_changes(job, changes, &due_changed, err) != 0 || reread(job, err) != 0)
+        return -1;
+    struct name n = h->f.name;
+    if (json_has(changes, "priority"))
+        n.priority = job->has_priority ? job->priority : q->settings.priority;
+    settle_delay(job, now);
+    if (due_changed && !n.held)
+        n.time_us = job_due(job, now);
+    job_amend(job, n.attempts, job->last_error, h->f.state == DIR_FAILED ? n.time_us : -1, now);
+    if (store(q, h, err) != 0)
+        return -1;
+    return move(q, h, h->f.state, &n, err);
+}
+
+int verb_edit(struct queue *q, const char *id, const char *changes, size_t n, struct err *err)
+{
+    struct held h;
+    struct json_doc *doc = json_parse(changes, n, NULL, err);
+    if (!doc)
+        return -1;
+    int r = hold_job(q, id, &h, err);
+    if (r == 0) {
+        r = edit_held(q, &h, doc, err);
+        held_release(&h);
+    }
+    json_free(doc);
+    return r;
+}
+
+/* -- switches ------------------------------------------------------------ */
+
+int verb_pause(struct queue *q, struct err *err)
+{
+    if (request_is_there(q, REQUEST_PAUSE, ""))
+        return 0;
+    journal_event(q, "paused", "", "");
+    return request_make(q, REQUEST_PAUSE, "", err);
+}
+
+int verb_resume(struct queue *q, bool *was_paused, struct err *err)
+{
+    *was_paused = request_drop(q, REQUEST_PAUSE, "");
+    if (!*was_paused && errno != ENOENT)
+        return err_sys(err, "resume", q->spool->path);
+    if (*was_paused)
+        journal_event(q, "resumed", "", "");
+    return 0;
+}
+
+int64_t verb_paused_since(struct queue *q)
+{
+    struct stat st;
+    if (fstatat(q->spool->dir[DIR_CONTROL], "pause", &st, AT_SYMLINK_NOFOLLOW) != 0)
+        return -1;
+    return (int64_t)st.st_mtim.tv_sec * US_PER_SEC + st.st_mtim.tv_nsec / 1000;
+}

@@ -1,0 +1,215 @@
+/* wait.c: arm the watch, look, wait, look again.
+ *
+ * A look at n named jobs is two stats each; "everything" is a count of names,
+ * which with many waiting jobs costs more, so looks are spaced by ten times
+ * what one took.  "Nothing left" must be seen twice: a job that moves between
+ * two folders while they are read is in neither.
+ */
+#include "queue/wait.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "queue/find.h"
+#include "spool/idlock.h"
+#include "spool/scan.h"
+#include "spool/watch.h"
+
+#define SAFETY_MS 30000
+#define LOOK_MIN_US (2 * US_PER_MS)
+
+struct waiting {
+    struct queue *q;
+    const char **left; /* ids not ended yet */
+    size_t n;
+    bool any_dead;
+    bool all;          /* no ids: everything */
+    int64_t began_us;  /* wall time */
+    int empty_looks;
+    bool thorough;     /* this look also asks whether the jobs still exist */
+    int64_t next_thorough_us;
+};
+
+/* A file that was dropped and is not taken in yet. */
+static bool is_dropped(struct queue *q, const char *id)
+{
+    struct stat st;
+    struct name n = {0};
+    char file[FILE_NAME_MAX + 1];
+    snprintf(n.id, sizeof n.id, "%s", id);
+    name_format(DIR_DONE, &n, file);
+    return fstatat(q->spool->dir[DIR_PENDING], file, &st, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+/* 1 ended, 0 not yet, -1 *err. */
+static int look_at(struct waiting *w, const char *id, struct err *err)
+{
+    enum dir state;
+    char file[FILE_NAME_MAX + 1];
+    int found = scan_find_ended(w->q->spool, id, &state, file);
+    if (found == 0 && (is_dropped(w->q, id) || (!w->thorough && idlock_exists(w->q->spool, id))))
+        return 0;
+    if (found == 0) /* reads pending/: not at every event */
+        found = find_place(w->q, id, &state, file, err);
+    if (found < 0)
+        return err->kind ? -1 : err_sys(err, "look for", id);
+    if (found == 0 && is_dropped(w->q, id))
+        return 0;
+    if (found == 0)
+        return err_set(err, ERR_UNKNOWN, "no job \"%s\" in %s (never there, or deleted)", id,
+                       w->q->spool->path);
+    w->any_dead |= state == DIR_DEAD;
+    return state == DIR_DONE || state == DIR_DEAD;
+}
+
+static int look_at_named(struct waiting *w, struct err *err)
+{
+    for (size_t i = 0; i < w->n;) {
+        int r = look_at(w, w->left[i], err);
+        if (r < 0)
+            return -1;
+        if (r)
+            w->left[i] = w->left[--w->n];
+        else
+            i++;
+    }
+    return w->n == 0;
+}
+
+static int count_recent(const char *file, void *arg)
+{
+    struct waiting *w = arg;
+    struct stat st;
+    if (fstatat(w->q->spool->dir[DIR_DEAD], file, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+        (int64_t)st.st_ctim.tv_sec * US_PER_SEC + st.st_ctim.tv_nsec / 1000 >= w->began_us)
+        w->any_dead = true;
+    return 0;
+}
+
+static int still_busy(const char *file, void *arg)
+{
+    const enum dir *d = arg;
+    struct name n;
+    if (name_parse(*d, file, &n))
+        return !n.held;
+    return *d == DIR_PENDING && (name_is_foreign(file) || file[0] == '.');
+}
+
+static int look_at_all(struct waiting *w, struct err *err)
+{
+    static const enum dir order[] = {DIR_PENDING, DIR_FAILED, DIR_PROCESSING};
+    for (size_t i = 0; i < 3; i++) {
+        enum dir d = order[i];
+        int r = scan_dir(w->q->spool, d, still_busy, &d);
+        if (r < 0)
+            return err_sys(err, "read", dir_name(d));
+        if (r) {
+            w->empty_looks = 0;
+            return 0;
+        }
+    }
+    if (++w->empty_looks < 2)
+        return 0;
+    return scan_dir(w->q->spool, DIR_DEAD, count_recent, w) == 0
+               ? 1
+               : err_sys(err, "read", dir_name(DIR_DEAD));
+}
+
+static void ignore_event(unsigned dir, enum watch_what what, const char *file, void *arg)
+{
+    bool *replaced = arg;
+    (void)dir;
+    (void)file;
+    *replaced |= what == WATCH_REPLACED;
+}
+
+static int drain_events(struct waiting *w, struct watch *watch, struct err *err)
+{
+    bool replaced = false;
+    watch_read(watch, ignore_event, &replaced);
+    if (!replaced)
+        return 0;
+    if (spool_refresh(w->q->spool, err) < 0)
+        return -1;
+    watch_rearm(watch);
+    return 0;
+}
+
+static int shorter(int a, int b)
+{
+    return b < 0 || (a >= 0 && a < b) ? a : b;
+}
+
+/* Until something happened, at most to the deadline.  0, or -1 (EINTR). */
+static int wait_event(struct waiting *w, struct watch *watch, int64_t deadline, int64_t look_cost)
+{
+    struct pollfd p = {.fd = watch_fd(watch), .events = POLLIN};
+    int64_t now = clock_mono_us();
+    int64_t pause = 10 * look_cost > LOOK_MIN_US ? 10 * look_cost : LOOK_MIN_US;
+    int timeout = shorter(SAFETY_MS, watch_interval_ms(watch));
+    if (w->empty_looks == 1)
+        timeout = 1;
+    if (deadline >= 0)
+        timeout = shorter(timeout, clock_poll_ms(deadline, now));
+    int ready = poll(&p, p.fd >= 0 ? 1 : 0, timeout);
+    if (ready < 0)
+        return -1;
+    if (ready > 0 && w->all) /* let more happen before the next look */
+        poll(NULL, 0, clock_poll_ms(now + pause, now));
+    return 0;
+}
+
+static int wait_loop(struct waiting *w, struct watch *watch, int64_t timeout_ms,
+                     const volatile int *interrupted, enum wait_end *end, struct err *err)
+{
+    int64_t deadline = timeout_ms < 0 ? -1 : clock_mono_us() + timeout_ms * US_PER_MS;
+    for (;;) {
+        int64_t before = clock_mono_us();
+        w->thorough = before >= w->next_thorough_us;
+        if (w->thorough)
+            w->next_thorough_us = before + SAFETY_MS * US_PER_MS;
+        int r = w->all ? look_at_all(w, err) : look_at_named(w, err);
+        if (r < 0)
+            return -1;
+        *end = w->any_dead ? WAIT_DEAD : WAIT_DONE;
+        if (r)
+            return 0;
+        *end = WAIT_TIMEOUT;
+        if (deadline >= 0 && clock_mono_us() >= deadline)
+            return 0;
+        if (wait_event(w, watch, deadline, clock_mono_us() - before) != 0 && errno != EINTR)
+            return err_sys(err, "wait for", w->q->spool->path);
+        *end = WAIT_INTERRUPTED;
+        if (interrupted && *interrupted)
+            return 0;
+        if (drain_events(w, watch, err) != 0)
+            return -1;
+    }
+}
+
+int wait_jobs(struct queue *q, const char *const *ids, size_t n, int64_t timeout_ms,
+              const volatile int *interrupted, enum wait_end *end, struct err *err)
+{
+    struct waiting w = {.q = q, .n = n, .all = n == 0, .began_us = clock_wall_us()};
+    unsigned dirs = 1u << DIR_DONE | 1u << DIR_DEAD | (n == 0 ? 1u << DIR_PENDING : 0);
+    w.left = n ? malloc(n * sizeof *w.left) : NULL;
+    struct watch *watch = watch_open(q->spool, dirs);
+    int r = -1;
+    if (!watch || (n && !w.left)) {
+        errno = ENOMEM;
+        err_sys(err, "wait for", "jobs");
+    } else {
+        for (size_t i = 0; i < n; i++)
+            w.left[i] = ids[i];
+        r = wait_loop(&w, watch, timeout_ms, interrupted, end, err);
+    }
+    if (watch)
+        watch_close(watch);
+    free(w.left);
+    return r;
+}

@@ -1,0 +1,17 @@
+/* wait.h: until jobs have ended, woken by the spool's own watch. */
+#ifndef QUEUE_WAIT_H
+#define QUEUE_WAIT_H
+
+#include "queue/queue.h"
+
+enum wait_end { WAIT_DONE, WAIT_DEAD, WAIT_TIMEOUT, WAIT_INTERRUPTED };
+
+/* Wait until each of the n jobs lies in done/ or dead/ (ERR_UNKNOWN where one
+ * was never there or was deleted meanwhile).  n = 0: until nothing is pending,
+ * failed or processing; jobs that died meanwhile count.  Held jobs are waited
+ * for only by name.  timeout_ms < 0: for ever.  *interrupted (may be NULL) ends
+ * it when a signal handler sets it.  *end: WAIT_DEAD if one is dead. */
+int wait_jobs(struct queue *q, const char *const *ids, size_t n, int64_t timeout_ms,
+              const volatile int *interrupted, enum wait_end *end, struct err *err);
+
+#endif
