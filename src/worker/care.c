@@ -1,0 +1,304 @@
+/* care.c: what a pool does beside dispatching: recover what the dead left, obey
+ * control/, take up settings, mind the disk, the log and the folders.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "queue/request.h"
+#include "worker/logfile.h"
+#include "worker/pool_state.h"
+
+#define ORPHAN_AGAIN_US (500 * US_PER_MS)
+#define ORPHAN_SOON_US (20 * US_PER_MS) /* right after its processes were told to end */
+#define DISK_LOOK_US (1 * US_PER_SEC)
+#define DRAIN_LOOK_US (200 * US_PER_MS)
+
+/* -- orphaned runs ------------------------------------------------------- */
+
+static bool is_known(const struct pool *p, const char *run)
+{
+    for (size_t i = 0; i < p->orphans; i++)
+        if (strcmp(p->orphan[i].run, run) == 0)
+            return true;
+    return false;
+}
+
+static int note_orphan(const char *file, void *arg)
+{
+    struct pool *p = arg;
+    struct name n;
+    if (!name_parse(DIR_PROCESSING, file, &n) || crew_has_token(p, n.token) || is_known(p, file) ||
+        live_is_alive(p->q.spool, n.token))
+        return 0;
+    struct orphan *grown = realloc(p->orphan, (p->orphans + 1) * sizeof *grown);
+    if (!grown)
+        return -1;
+    p->orphan = grown;
+    p->orphan[p->orphans] = (struct orphan){.term_us = 0};
+    snprintf(p->orphan[p->orphans].run, sizeof p->orphan->run, "%s", file);
+    p->orphans++;
+    return 0;
+}
+
+static void find_orphans(struct pool *p)
+{
+    if (!p->look_for_orphans)
+        return;
+    p->look_for_orphans = false;
+    if (scan_dir(p->q.spool, DIR_PROCESSING, note_orphan, p) != 0)
+        log_warn("read %s: %s", dir_name(DIR_PROCESSING), strerror(errno));
+    p->orphan_us = 0;
+    p->sweep_due = true;
+}
+
+/* Settled or not ours: forget it. */
+static bool try_orphan(struct pool *p, struct orphan *o, int64_t now)
+{
+    struct err err = ERR_INIT;
+    bool first = o->term_us == 0;
+    switch (recover_run(&p->q, o, now, &err)) {
+    case RECOVER_SETTLED:
+        log_note("recovered the run %s of a dead worker", o->run);
+        p->seen_empty = false;
+        return true;
+    case RECOVER_OWNED:
+        return true;
+    case RECOVER_ALIVE:
+        if (first)
+            log_note("the run %s outlived its worker; %s", o->run,
+                     p->q.settings.orphans == ORPHANS_WAIT ? "waiting for it" : "ending it");
+        if (first && p->q.settings.orphans == ORPHANS_WAIT)
+            o->term_us = 1; /* said once */
+        break;
+    case RECOVER_ERROR:
+        log_warn("recover %s: %s", o->run, err.text);
+        break;
+    }
+    pool_wake_at(p, now + (first ? ORPHAN_SOON_US : ORPHAN_AGAIN_US));
+    p->orphan_us = now + (first ? ORPHAN_SOON_US : ORPHAN_AGAIN_US);
+    return false;
+}
+
+static void recover_orphans(struct pool *p, int64_t now)
+{
+    find_orphans(p);
+    if (p->orphans > 0 && now < p->orphan_us) {
+        pool_wake_at(p, p->orphan_us);
+        return;
+    }
+    size_t kept = 0;
+    p->sweep_due |= p->orphans > 0;
+    for (size_t i = 0; i < p->orphans; i++)
+        if (!try_orphan(p, &p->orphan[i], now))
+            p->orphan[kept++] = p->orphan[i];
+    p->orphans = kept;
+    if (p->sweep_due) {
+        p->sweep_due = false;
+        recover_sweep(&p->q);
+    }
+}
+
+/* -- control/ ------------------------------------------------------------ */
+
+void care_stop(struct pool *p, enum stopping how)
+{
+    if (how <= p->stopping)
+        return;
+    log_note(how == STOPPING ? "stopping: the jobs that run are finished first"
+                             : "stopping now: the jobs that run are ended and put back");
+    p->stopping = how;
+    crew_stop(p, how == STOPPING_NOW);
+}
+
+static int obey(const char *file, void *arg)
+{
+    struct pool *p = arg;
+    enum request what;
+    const char *of;
+    if (!request_parse(file, &what, &of))
+        return 0;
+    bool mine = strcmp(of, p->q.spool->token) == 0;
+    switch (what) {
+    case REQUEST_PAUSE:
+        break;
+    case REQUEST_STOP:
+        if (mine)
+            care_stop(p, STOPPING);
+        break;
+    case REQUEST_STOP_NOW:
+        if (mine)
+            care_stop(p, STOPPING_NOW);
+        break;
+    case REQUEST_CANCEL:
+        crew_cancel(p, of);
+        break;
+    }
+    return 0;
+}
+
+static void look_at_control(struct pool *p)
+{
+    if (!p->look_at_control)
+        return;
+    p->look_at_control = false;
+    bool paused = request_is_there(&p->q, REQUEST_PAUSE, "");
+    if (paused != p->paused)
+        log_note(paused ? "paused" : "resumed");
+    p->paused = paused;
+    if (scan_dir(p->q.spool, DIR_CONTROL, obey, p) != 0)
+        log_warn("read %s: %s", dir_name(DIR_CONTROL), strerror(errno));
+}
+
+/* -- settings and folders ------------------------------------------------ */
+
+static void take_settings(struct pool *p)
+{
+    struct err err = ERR_INIT;
+    if (!p->settings_due)
+        return;
+    p->settings_due = false;
+    int r = queue_refresh_settings(&p->q, &err);
+    if (r < 0)
+        log_warn("%s; the rest is in force", err.text);
+    else if (r > 0)
+        log_note("new settings taken up");
+    if (r != 0 && p->o->count == 0)
+        p->want = (size_t)p->q.settings.count;
+}
+
+/* A missing folder is waited for: the jobs in it cannot be told to be gone. */
+static void check_folders(struct pool *p, int64_t now)
+{
+    struct err err = ERR_INIT;
+    if (!p->folders_due)
+        return;
+    int r = spool_refresh(p->q.spool, &err);
+    if (r < 0 && err.kind == ERR_UNKNOWN) {
+        *p->err = err;
+        p->failed = true;
+        care_stop(p, STOPPING);
+    } else if (r < 0) {
+        log_warn("%s", err.text);
+        pool_wake_at(p, now + US_PER_SEC);
+        return;
+    }
+    p->folders_due = false;
+    if (r <= 0)
+        return;
+    log_note("a folder of the spool was replaced; looking at all of it again");
+    watch_rearm(p->watch);
+    scan_close(&p->scan);
+    index_clear(p->index);
+    intake_rescan(p);
+    crew_tell_all(p, TALK_FOLDERS, "");
+    p->look_at_control = p->look_for_orphans = true;
+}
+
+/* -- the disk ------------------------------------------------------------ */
+
+bool care_may_claim(struct pool *p, int64_t now)
+{
+    if (p->paused)
+        return false;
+    if (now >= p->disk_us) {
+        bool full = spool_is_full(p->q.spool);
+        if (full != p->disk_full)
+            log_warn(full ? "the disk is full: nothing is claimed until there is room"
+                          : "there is room on the disk again");
+        p->disk_full = full;
+        p->disk_us = now + DISK_LOOK_US;
+    }
+    if (p->disk_full)
+        pool_wake_at(p, p->disk_us);
+    return !p->disk_full;
+}
+
+/* -- the safety look ----------------------------------------------------- */
+
+static void safety_look(struct pool *p, int64_t now)
+{
+    if (now >= p->safety_us) {
+        p->safety_us = now + SAFETY_US;
+        for (int d = DIR_PENDING; d <= DIR_FAILED; d++)
+            if (dirstamp_changed(&p->stamp[d], p->q.spool->dir[d]))
+                p->scan_due |= 1u << d;
+        if (dirstamp_changed(&p->stamp[DIR_PROCESSING], p->q.spool->dir[DIR_PROCESSING]))
+            p->look_for_orphans = true;
+        p->folders_due = p->settings_due = p->look_at_control = true;
+        spool_reserve_restore(p->q.spool);
+        if (p->o->log_file && logfile_rotate(p->q.spool)) {
+            logfile_reopen(p->q.spool);
+            crew_tell_all(p, TALK_REOPEN, "");
+        }
+    }
+    pool_wake_at(p, p->safety_us);
+}
+
+void care_work(struct pool *p, int64_t now)
+{
+    safety_look(p, now);
+    check_folders(p, now);
+    take_settings(p);
+    look_at_control(p);
+    recover_orphans(p, now);
+}
+
+/* -- drained? ------------------------------------------------------------ */
+
+struct rest {
+    enum dir d;
+    int64_t now;
+};
+
+/* Is this name something a drain waits for? */
+static int is_rest(const char *file, void *arg)
+{
+    const struct rest *r = arg;
+    struct name n;
+    if (name_parse(r->d, file, &n))
+        return !n.held && (r->d != DIR_PENDING || n.time_us <= r->now);
+    return r->d == DIR_PENDING && name_is_foreign(file);
+}
+
+static bool nothing_left(struct pool *p)
+{
+    for (int d = DIR_PENDING; d <= DIR_PROCESSING; d++) {
+        struct rest r = {.d = (enum dir)d, .now = clock_wall_us()};
+        if (scan_dir(p->q.spool, r.d, is_rest, &r) != 0)
+            return false;
+    }
+    return true;
+}
+
+/* Seen twice: between two folders a moving job is in neither. */
+bool care_is_drained(struct pool *p, int64_t now)
+{
+    if (!p->o->drain || p->stopping != RUNNING || !crew_is_idle(p) || !intake_idle(p) ||
+        index_has_ready(p->index) || p->orphans > 0)
+        return false;
+    if (now < p->drain_us) {
+        pool_wake_at(p, p->drain_us);
+        return false;
+    }
+    if (!nothing_left(p)) {
+        p->seen_empty = false;
+        p->drain_us = now + DRAIN_LOOK_US;
+        pool_wake_at(p, p->drain_us);
+        return false;
+    }
+    bool twice = p->seen_empty;
+    p->seen_empty = true;
+    p->drain_us = now;
+    pool_wake_at(p, now);
+    return twice;
+}
+
+void care_release(struct pool *p)
+{
+    free(p->orphan);
+}

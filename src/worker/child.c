@@ -1,0 +1,115 @@
+#include "worker/child.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "worker/signals.h"
+
+struct failure {
+    volatile int errnum;
+    const char *volatile where;
+};
+
+static int place_descriptors(const struct child *c)
+{
+    if (dup2(c->in, 0) < 0 || dup2(c->out, 1) < 0 || dup2(c->err, 2) < 0)
+        return -1;
+    return c->lock < 0 || fcntl(c->lock, F_DUPFD, CHILD_LOCK_FD) >= 0 ? 0 : -1;
+}
+
+/* Runs in the parent's memory: it may write only what the parent expects. */
+static void become(const struct child *c, struct failure *f)
+{
+    f->where = "start";
+    if (setsid() < 0)
+        goto failed;
+    if (c->record) {
+        c->record->run_pid = getpid();
+        c->record->run_boot_us = clock_boot_us();
+        if (live_update(c->record_fd, c->record) != 0)
+            goto failed;
+    }
+    if (place_descriptors(c) != 0)
+        goto failed;
+    f->where = "cwd";
+    if (c->cwd && chdir(c->cwd) != 0)
+        goto failed;
+    signals_reset_in_child();
+    f->where = "program";
+    execve(c->path, c->argv, c->envp);
+failed:
+    f->errnum = errno ? errno : EINVAL;
+}
+
+static pid_t start_blocked(const struct child *c, struct failure *f)
+{
+    pid_t pid = vfork(); /* NOLINT(clang-analyzer-security.insecureAPI.vfork) */
+    if (pid == 0) {
+        become(c, f);
+        _exit(127);
+    }
+    return pid;
+}
+
+pid_t child_start(const struct child *c, const char **where)
+{
+    struct failure f = {0, "start"};
+    sigset_t all, old;
+    sigfillset(&all);
+    /* No handler of ours may run in the child: it would write into our pipe. */
+    sigprocmask(SIG_SETMASK, &all, &old);
+    pid_t pid = start_blocked(c, &f);
+    int saved = errno;
+    sigprocmask(SIG_SETMASK, &old, NULL);
+    *where = f.where;
+    if (pid > 0 && f.errnum) {
+        while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+            continue;
+        saved = f.errnum;
+        pid = -1;
+    }
+    errno = saved;
+    return pid;
+}
+
+static const char *search_path(char *const *envp)
+{
+    for (; *envp; envp++)
+        if (strncmp(*envp, "PATH=", 5) == 0)
+            return *envp + 5;
+    return "/usr/local/bin:/usr/bin:/bin";
+}
+
+static bool is_program(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0 && S_ISREG(st.st_mode) && access(path, X_OK) == 0;
+}
+
+char *child_find_program(const char *name, char *const *envp)
+{
+    if (strchr(name, '/'))
+        return strdup(name);
+    for (const char *at = search_path(envp), *end; at; at = *end ? end + 1 : NULL) {
+        struct buf path = BUF_INIT;
+        end = at + strcspn(at, ":");
+        if (end > at) {
+            buf_add(&path, at, (size_t)(end - at));
+            buf_addc(&path, '/');
+        }
+        buf_adds(&path, name);
+        if (!path.failed && is_program(buf_str(&path)))
+            return buf_detach(&path);
+        buf_release(&path);
+    }
+    errno = ENOENT;
+    return NULL;
+}

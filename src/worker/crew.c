@@ -1,0 +1,315 @@
+/* crew.c: the pool's workers.
+ *
+ * A worker is started by exec of this very program, with a socket and in a
+ * process group of its own, so that a terminal's signals reach only the pool.
+ * One that dies is replaced; if it died young, later and later (a worker that
+ * cannot start must not spin).
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "worker/pool_state.h"
+
+#define YOUNG_US (1 * US_PER_SEC)
+#define THROTTLE_FIRST_US (200 * US_PER_MS)
+#define THROTTLE_MAX_US (30 * US_PER_SEC)
+#define OFFER_AGAIN_US (500 * US_PER_MS)
+#define TALK_FD 3
+
+extern char **environ;
+
+/* -- hiring -------------------------------------------------------------- */
+
+static int spawn_worker(struct pool *p, int fd, pid_t *pid)
+{
+    posix_spawn_file_actions_t files;
+    posix_spawnattr_t attr;
+    sigset_t none, defaults;
+    char *argv[] = {(char[]){"queuectl"},    (char[]){"worker"}, (char[]){"serve"},
+                    (char[]){"--spool"},     p->q.spool->path,   (char[]){"--pool"},
+                    p->q.spool->token,       p->o->log_file ? (char[]){"--log-file"} : NULL,
+                    NULL};
+    sigemptyset(&none);
+    sigfillset(&defaults);
+    posix_spawn_file_actions_init(&files);
+    posix_spawnattr_init(&attr);
+    posix_spawn_file_actions_addopen(&files, 0, "/dev/null", O_RDONLY, 0);
+    posix_spawn_file_actions_adddup2(&files, fd, TALK_FD);
+    posix_spawnattr_setpgroup(&attr, 0);
+    posix_spawnattr_setsigmask(&attr, &none);
+    posix_spawnattr_setsigdefault(&attr, &defaults);
+    posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK |
+                                        POSIX_SPAWN_SETSIGDEF);
+    int r = posix_spawn(pid, p->o->program, &files, &attr, argv, environ);
+    posix_spawnattr_destroy(&attr);
+    posix_spawn_file_actions_destroy(&files);
+    return r;
+}
+
+static int make_pair(int fd[2])
+{
+    if (socketpair(AF_UNIX, SOCK_STREAM, 0, fd) != 0)
+        return -1;
+    fcntl(fd[0], F_SETFD, FD_CLOEXEC);
+    fcntl(fd[1], F_SETFD, FD_CLOEXEC);
+    return 0;
+}
+
+/* The slot grows first: a worker without one would be lost. */
+static int hire(struct pool *p, int64_t now)
+{
+    int fd[2];
+    pid_t pid;
+    struct member *grown = realloc(p->member, (p->members + 1) * sizeof *grown);
+    if (!grown)
+        return ENOMEM;
+    p->member = grown;
+    if (make_pair(fd) != 0)
+        return errno;
+    /* dup2 onto itself would keep close-on-exec: move it out of the way. */
+    if (fd[1] == TALK_FD) {
+        int other = fcntl(fd[1], F_DUPFD_CLOEXEC, TALK_FD + 1);
+        close(fd[1]);
+        fd[1] = other;
+    }
+    int r = fd[1] < 0 ? errno : spawn_worker(p, fd[1], &pid);
+    if (fd[1] >= 0)
+        close(fd[1]);
+    if (r != 0) {
+        close(fd[0]);
+        return r;
+    }
+    p->member[p->members++] = (struct member){.pid = pid, .fd = fd[0], .since_us = now};
+    return 0;
+}
+
+static void throttle(struct pool *p, int64_t now)
+{
+    p->throttle_us = p->throttle_us ? 2 * p->throttle_us : THROTTLE_FIRST_US;
+    if (p->throttle_us > THROTTLE_MAX_US)
+        p->throttle_us = THROTTLE_MAX_US;
+    p->hire_us = now + p->throttle_us;
+}
+
+static size_t count_staying(const struct pool *p)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < p->members; i++)
+        n += !p->member[i].told_to_leave;
+    return n;
+}
+
+static void hire_missing(struct pool *p, int64_t now)
+{
+    while (p->stopping == RUNNING && count_staying(p) < p->want) {
+        if (now < p->hire_us) {
+            pool_wake_at(p, p->hire_us);
+            return;
+        }
+        int r = hire(p, now);
+        if (r != 0) {
+            log_warn("cannot start a worker: %s", strerror(r));
+            throttle(p, now);
+        }
+    }
+}
+
+/* -- leaving ------------------------------------------------------------- */
+
+static void dismiss(struct member *m)
+{
+    m->told_to_leave = true;
+    if (m->fd >= 0)
+        talk_send(m->fd, TALK_LEAVE, DIR_PENDING, END_RAN, "");
+}
+
+/* The setting was lowered: idle ones go first. */
+static void dismiss_surplus(struct pool *p)
+{
+    for (int busy = 0; busy <= 1; busy++)
+        for (size_t i = p->members; i-- > 0 && count_staying(p) > p->want;)
+            if (!p->member[i].told_to_leave && p->member[i].busy == (bool)busy)
+                dismiss(&p->member[i]);
+}
+
+void crew_stop(struct pool *p, bool now)
+{
+    for (size_t i = 0; i < p->members; i++) {
+        p->member[i].told_to_leave = true;
+        if (p->member[i].fd >= 0)
+            talk_send(p->member[i].fd, now ? TALK_NOW : TALK_LEAVE, DIR_PENDING, END_RAN, "");
+    }
+}
+
+void crew_tell_all(struct pool *p, enum talk_op op, const char *name)
+{
+    for (size_t i = 0; i < p->members; i++)
+        if (p->member[i].fd >= 0)
+            talk_send(p->member[i].fd, op, DIR_PENDING, END_RAN, name);
+}
+
+static void say_death(struct pool *p, const struct member *m, int status, int64_t now)
+{
+    bool asked = m->told_to_leave && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+    if (asked || (WIFEXITED(status) && WEXITSTATUS(status) == 0))
+        return;
+    if (WIFSIGNALED(status))
+        log_warn("worker %ld was killed by signal %d", (long)m->pid, WTERMSIG(status));
+    else
+        log_warn("worker %ld ended with status %d", (long)m->pid, WEXITSTATUS(status));
+    if (now - m->since_us < YOUNG_US || !m->ready)
+        throttle(p, now);
+    else
+        p->throttle_us = 0;
+}
+
+static void bury_member(struct pool *p, size_t i, int status)
+{
+    say_death(p, &p->member[i], status, clock_mono_us());
+    if (p->member[i].fd >= 0)
+        close(p->member[i].fd);
+    p->member[i] = p->member[--p->members];
+    p->look_for_orphans = true;
+    p->seen_empty = false;
+}
+
+/* Workers, and what dead workers left to us. */
+void crew_reap(struct pool *p)
+{
+    int status;
+    pid_t pid;
+    while ((pid = waitpid(-1, &status, WNOHANG)) > 0 || (pid < 0 && errno == EINTR))
+        for (size_t i = 0; i < p->members && pid > 0; i++)
+            if (p->member[i].pid == pid) {
+                bury_member(p, i, status);
+                break;
+            }
+}
+
+/* -- talking ------------------------------------------------------------- */
+
+void crew_say_ready(struct pool *p)
+{
+    if (p->ready_fd < 0)
+        return;
+    for (size_t i = 0; i < p->members; i++)
+        if (!p->member[i].ready)
+            return;
+    if (p->members < p->want)
+        return;
+    struct buf line = BUF_INIT;
+    buf_addf(&line, "%ld", (long)getpid());
+    for (size_t i = 0; i < p->members; i++)
+        buf_addf(&line, " %ld", (long)p->member[i].pid);
+    buf_addc(&line, '\n');
+    ssize_t ignored = write(p->ready_fd, buf_str(&line), line.len);
+    (void)ignored; /* who asked is gone: nobody to tell */
+    buf_release(&line);
+    close(p->ready_fd);
+    p->ready_fd = -1;
+}
+
+static void hear(struct pool *p, struct member *m, const struct talk *t)
+{
+    if (t->op == TALK_READY) {
+        m->ready = true;
+        snprintf(m->token, sizeof m->token, "%s", t->name);
+        crew_say_ready(p);
+    } else if (t->op == TALK_IDLE) {
+        m->busy = false;
+        p->seen_empty = false;
+        if (t->end == END_LATER)
+            intake_offer_again(p, (enum dir)t->dir, t->name, OFFER_AGAIN_US);
+    }
+}
+
+void crew_hear(struct pool *p, size_t i)
+{
+    struct talk t;
+    int r;
+    struct member *m = &p->member[i];
+    while (m->fd >= 0 && (r = talk_receive(m->fd, &t)) != 0) {
+        if (r < 0) { /* it dies, or leaves; waitpid tells */
+            close(m->fd);
+            m->fd = -1;
+            m->ready = m->busy = false;
+        } else
+            hear(p, m, &t);
+    }
+}
+
+static void dispatch(struct pool *p)
+{
+    for (size_t i = 0; i < p->members; i++) {
+        struct member *m = &p->member[i];
+        struct talk t;
+        enum dir d;
+        if (!m->ready || m->busy || m->told_to_leave || m->fd < 0)
+            continue;
+        if (!index_pop(p->index, &d, t.name))
+            return;
+        if (talk_send(m->fd, TALK_RUN, d, END_RAN, t.name) == 0)
+            m->busy = true;
+        else
+            intake_offer_again(p, d, t.name, 0);
+    }
+}
+
+void crew_work(struct pool *p, int64_t now)
+{
+    hire_missing(p, now);
+    if (p->stopping == RUNNING && count_staying(p) > p->want)
+        dismiss_surplus(p);
+    if (p->stopping == RUNNING && index_has_ready(p->index) && care_may_claim(p, now))
+        dispatch(p);
+}
+
+bool crew_is_idle(const struct pool *p)
+{
+    for (size_t i = 0; i < p->members; i++)
+        if (p->member[i].busy)
+            return false;
+    return true;
+}
+
+bool crew_has_token(const struct pool *p, const char *token)
+{
+    for (size_t i = 0; i < p->members; i++)
+        if (p->member[i].fd >= 0 && strcmp(p->member[i].token, token) == 0)
+            return true;
+    return false;
+}
+
+/* True if the run is one of ours: its worker was told. */
+bool crew_cancel(struct pool *p, const char *run)
+{
+    struct name n;
+    if (!name_parse(DIR_PROCESSING, run, &n))
+        return false;
+    for (size_t i = 0; i < p->members; i++)
+        if (p->member[i].fd >= 0 && strcmp(p->member[i].token, n.token) == 0) {
+            talk_send(p->member[i].fd, TALK_CANCEL, DIR_PROCESSING, END_RAN, run);
+            return true;
+        }
+    return false;
+}
+
+void crew_release(struct pool *p)
+{
+    for (size_t i = 0; i < p->members; i++)
+        if (p->member[i].fd >= 0)
+            close(p->member[i].fd);
+    free(p->member);
+    if (p->ready_fd >= 0)
+        close(p->ready_fd);
+}

@@ -1,0 +1,31 @@
+#include "worker/logfile.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/io.h"
+#include "spool/file.h"
+
+int logfile_open(const struct spool *sp)
+{
+    return io_open(sp->root, LOGFILE_NAME, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW, 0600);
+}
+
+void logfile_reopen(const struct spool *sp)
+{
+    int fd = logfile_open(sp);
+    if (fd >= 0) {
+        dup2(fd, STDERR_FILENO);
+        close(fd);
+    }
+}
+
+bool logfile_rotate(const struct spool *sp)
+{
+    struct stat st;
+    if (fstatat(sp->root, LOGFILE_NAME, &st, AT_SYMLINK_NOFOLLOW) != 0 ||
+        st.st_size <= LOGFILE_MAX)
+        return false;
+    return file_rename_root(sp, LOGFILE_NAME, LOGFILE_NAME ".1") == 0;
+}

@@ -1,0 +1,123 @@
+/* pool_state.h: what the parts of a pool share.
+ *
+ *   pool.c     the loop: each part acts, and lowers the time of the next wake-up
+ *   intake.c   watch, scans, index, dropped files
+ *   crew.c     the worker processes: start, talk, dispatch, death
+ *   care.c     orphaned runs, requests, settings, disk, log
+ */
+#ifndef WORKER_POOL_STATE_H
+#define WORKER_POOL_STATE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/clock.h"
+#include "queue/admit.h"
+#include "queue/queue.h"
+#include "queue/recover.h"
+#include "spool/dirstamp.h"
+#include "spool/live.h"
+#include "spool/scan.h"
+#include "spool/watch.h"
+#include "worker/index.h"
+#include "worker/pool.h"
+#include "worker/talk.h"
+
+#define SAFETY_US (30 * US_PER_SEC) /* events are hints: look again so often */
+
+struct member {
+    pid_t pid;
+    int fd;                    /* to talk; -1: it hung up */
+    bool ready;
+    bool busy;
+    bool told_to_leave;
+    int64_t since_us;          /* monotonic: started */
+    char token[TOKEN_MAX + 1]; /* once it is ready */
+};
+
+enum stopping { RUNNING, STOPPING, STOPPING_NOW };
+
+struct pool {
+    const struct pool_options *o;
+    struct queue q;
+    struct live_record record;
+    int record_fd;
+    enum stopping stopping;
+    int64_t wake_us;   /* monotonic: the common wake-up time of this round */
+    struct err *err;   /* why it had to end */
+    bool failed;
+    int64_t began_us;  /* wall time */
+
+    /* crew.c */
+    struct member *member;
+    size_t members;
+    size_t want;
+    int ready_fd;
+    int64_t hire_us;   /* monotonic: not before (throttle) */
+    int64_t throttle_us;
+
+    /* intake.c */
+    struct watch *watch;
+    struct index *index;
+    struct dropped **dropped;
+    size_t dropped_n, dropped_cap;
+    struct scan scan;         /* one at a time, in slices */
+    enum dir scanning;
+    unsigned scan_due;        /* bits of pending and failed */
+    struct dirstamp stamp[STATE_COUNT];
+    int64_t wall_offset_us;   /* wall minus monotonic: a step shows */
+
+    /* care.c */
+    struct orphan *orphan;
+    size_t orphans;
+    bool look_for_orphans;
+    int64_t orphan_us;        /* monotonic: the next try */
+    int64_t safety_us;        /* monotonic: the next safety look */
+    int64_t disk_us;          /* monotonic: the next look at free space */
+    bool disk_full;
+    bool paused;
+    bool look_at_control;
+    bool settings_due;
+    bool folders_due;
+    bool sweep_due;
+    int64_t drain_us;         /* monotonic: the next look whether all is done */
+    bool seen_empty;
+};
+
+static inline void pool_wake_at(struct pool *p, int64_t mono_us)
+{
+    if (mono_us < p->wake_us)
+        p->wake_us = mono_us;
+}
+
+/* intake.c */
+int intake_open(struct pool *p);
+void intake_close(struct pool *p);
+void intake_events(struct pool *p);
+void intake_work(struct pool *p, int64_t now);   /* scan slices, dropped files, clock steps */
+void intake_rescan(struct pool *p);              /* both folders, soon */
+void intake_first_scan(struct pool *p);          /* all of it, before the first dispatch */
+void intake_offer_again(struct pool *p, enum dir d, const char *file, int64_t delay_us);
+bool intake_idle(const struct pool *p);          /* no scan, no dropped file under way */
+
+/* crew.c */
+void crew_work(struct pool *p, int64_t now);     /* hire, tell to leave, dispatch */
+void crew_reap(struct pool *p);
+void crew_hear(struct pool *p, size_t i);
+void crew_tell_all(struct pool *p, enum talk_op op, const char *name);
+void crew_stop(struct pool *p, bool now);
+bool crew_is_idle(const struct pool *p);
+bool crew_has_token(const struct pool *p, const char *token);
+bool crew_cancel(struct pool *p, const char *run);
+void crew_say_ready(struct pool *p);
+void crew_release(struct pool *p);
+
+/* care.c */
+void care_work(struct pool *p, int64_t now);
+void care_stop(struct pool *p, enum stopping how);
+bool care_may_claim(struct pool *p, int64_t now);
+bool care_is_drained(struct pool *p, int64_t now);
+void care_release(struct pool *p);
+
+#endif

@@ -1,0 +1,49 @@
+#include "worker/tree.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <sys/wait.h>
+
+#include "base/sys.h"
+
+void tree_reap(struct tree *t)
+{
+    for (;;) {
+        int status;
+        struct rusage usage;
+        pid_t pid = wait4(-1, &status, WNOHANG, &usage);
+        if (pid < 0 && errno == EINTR)
+            continue;
+        t->empty = pid < 0 && errno == ECHILD;
+        if (pid <= 0)
+            return;
+        if (pid == t->leader && !t->leader_left) {
+            t->leader_left = true;
+            t->status = status;
+            t->usage = usage;
+        }
+    }
+}
+
+static void send(pid_t pid, int64_t start, void *arg)
+{
+    int sig = *(const int *)arg;
+    sys_signal(pid, start, sig);
+    if (sig == SIGTERM)
+        sys_signal(pid, start, SIGCONT);
+}
+
+/* The group first, in one step; then those that left it.  Once the leader was
+ * reaped its number may belong to others, so then the group is signalled only
+ * where descendants cannot be told.  TERM goes before CONT: a stopped process
+ * then wakes up to it. */
+void tree_signal(const struct tree *t, int sig)
+{
+    if (!t->leader_left)
+        kill(-t->leader, sig);
+    int found = sys_each_descendant(send, &sig);
+    if (t->leader_left && found < 0)
+        kill(-t->leader, sig);
+    if (sig == SIGTERM && (!t->leader_left || found < 0))
+        kill(-t->leader, SIGCONT);
+}

@@ -1,0 +1,207 @@
+/* worker.c: the worker's loop: listen, claim, run, report. */
+#include "worker/worker.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/io.h"
+#include "base/log.h"
+#include "base/sys.h"
+#include "queue/claim.h"
+#include "queue/request.h"
+#include "worker/logfile.h"
+#include "worker/run.h"
+#include "worker/signals.h"
+#include "worker/worker_state.h"
+
+/* -- listening ----------------------------------------------------------- */
+
+static void raise_leaving(struct worker *w, enum leaving to)
+{
+    if (to > w->leaving)
+        w->leaving = to;
+}
+
+/* The pool is dead: requests for us are ours to see now. */
+static void become_orphan(struct worker *w)
+{
+    close(w->talk_fd);
+    w->talk_fd = -1;
+    raise_leaving(w, LEAVE);
+    log_warn("the pool is gone; leaving when the job has ended");
+    w->watch = watch_open(w->q.spool, 1u << DIR_CONTROL);
+}
+
+static void hear(struct worker *w, const struct talk *t)
+{
+    struct err err = ERR_INIT;
+    switch ((enum talk_op)t->op) {
+    case TALK_RUN:
+        w->offer = *t;
+        w->has_offer = true;
+        break;
+    case TALK_CANCEL:
+        w->cancelled |= strcmp(t->name, w->record.run) == 0;
+        break;
+    case TALK_LEAVE:
+        raise_leaving(w, LEAVE);
+        break;
+    case TALK_NOW:
+        raise_leaving(w, NOW);
+        break;
+    case TALK_REOPEN:
+        if (w->log_file)
+            logfile_reopen(w->q.spool);
+        break;
+    case TALK_FOLDERS:
+        if (spool_refresh(w->q.spool, &err) < 0)
+            log_warn("%s", err.text);
+        break;
+    case TALK_READY:
+    case TALK_IDLE:
+        break;
+    }
+}
+
+static void hear_pool(struct worker *w)
+{
+    struct talk t;
+    int r;
+    while ((r = talk_receive(w->talk_fd, &t)) == 1)
+        hear(w, &t);
+    if (r < 0)
+        become_orphan(w);
+}
+
+static void hear_signals(struct worker *w)
+{
+    signals_drain();
+    for (int n = signals_stop(); n > 0; n--)
+        raise_leaving(w, w->leaving == STAY ? LEAVE : NOW);
+    if (signals_hangup() && w->log_file)
+        logfile_reopen(w->q.spool);
+}
+
+static void ignore_event(unsigned dir, enum watch_what what, const char *file, void *arg)
+{
+    (void)dir;
+    (void)what;
+    (void)file;
+    (void)arg;
+}
+
+static void look_at_control(struct worker *w)
+{
+    if (w->watch)
+        watch_read(w->watch, ignore_event, NULL);
+    w->cancelled |= w->record.run[0] && request_is_there(&w->q, REQUEST_CANCEL, w->record.run);
+    if (request_is_there(&w->q, REQUEST_STOP_NOW, w->q.spool->token))
+        raise_leaving(w, NOW);
+}
+
+void worker_listen(struct worker *w, int64_t deadline_us)
+{
+    int64_t now = clock_mono_us();
+    int timeout = deadline_us < 0 ? -1 : clock_poll_ms(deadline_us, now);
+    int other = w->talk_fd >= 0 ? w->talk_fd : w->watch ? watch_fd(w->watch) : -1;
+    struct pollfd p[2] = {{.fd = signals_fd(), .events = POLLIN}, {.fd = other, .events = POLLIN}};
+    if (w->watch && watch_interval_ms(w->watch) >= 0 &&
+        (timeout < 0 || watch_interval_ms(w->watch) < timeout))
+        timeout = watch_interval_ms(w->watch);
+    poll(p, 2, timeout);
+    if (p[0].revents)
+        hear_signals(w);
+    if (w->talk_fd >= 0 && p[1].revents)
+        hear_pool(w);
+    if (w->talk_fd < 0)
+        look_at_control(w);
+}
+
+/* -- working ------------------------------------------------------------- */
+
+static enum talk_end serve(struct worker *w, enum dir d, const char *file)
+{
+    struct claim c;
+    struct err err = ERR_INIT;
+    if (queue_refresh_settings(&w->q, &err) < 0)
+        err = (struct err)ERR_INIT; /* the pool has said it */
+    switch (claim_take(&w->q, d, file, &c, &err)) {
+    case CLAIM_WON:
+        run_job(w, &c);
+        claim_release(&c);
+        return END_RAN;
+    case CLAIM_LOST:
+        return END_GONE;
+    case CLAIM_REFUSED:
+        log_warn("%s", err.text);
+        return END_RAN;
+    case CLAIM_ERROR:
+        log_warn("%s", err.text);
+        return END_LATER;
+    case CLAIM_BUSY:
+    case CLAIM_NOT_YET:
+        break;
+    }
+    return END_LATER;
+}
+
+static void work(struct worker *w)
+{
+    while (w->leaving == STAY || w->has_offer) {
+        if (!w->has_offer) {
+            worker_listen(w, -1);
+            continue;
+        }
+        struct talk t = w->offer;
+        w->has_offer = false;
+        enum talk_end end = w->leaving == STAY ? serve(w, (enum dir)t.dir, t.name) : END_LATER;
+        if (w->talk_fd >= 0 && talk_send(w->talk_fd, TALK_IDLE, (enum dir)t.dir, end, t.name) != 0)
+            become_orphan(w);
+    }
+}
+
+static int set_up(struct worker *w, const struct worker_options *o, struct err *err)
+{
+    if (queue_open(&w->q, o->spool, QUEUE_WRITE, err) != 0)
+        return -1;
+    sys_subreaper();
+    w->null_fd = io_open(AT_FDCWD, "/dev/null", O_RDONLY, 0);
+    if (w->null_fd < 0)
+        return err_sys(err, "open", "/dev/null");
+    w->record = (struct live_record){.role = LIVE_WORKER,
+                                     .pid = getpid(),
+                                     .since_us = clock_wall_us(),
+                                     .pid_ns = sys_pid_namespace()};
+    snprintf(w->record.token, sizeof w->record.token, "%s", w->q.spool->token);
+    snprintf(w->record.pool, sizeof w->record.pool, "%s", o->pool);
+    w->record_fd = live_publish(w->q.spool, &w->record);
+    if (w->record_fd < 0)
+        return err_sys(err, "register in", dir_name(DIR_WORKERS));
+    return 0;
+}
+
+int worker_main(const struct worker_options *o)
+{
+    struct worker w = {.talk_fd = o->talk_fd, .log_file = o->log_file, .output = OUTPUT_INIT};
+    struct err err = ERR_INIT;
+    log_open("worker", STDERR_FILENO);
+    if (signals_open() != 0 || set_up(&w, o, &err) != 0) {
+        log_line(LOG_FATAL, "%s", err.kind ? err.text : strerror(errno));
+        return 1;
+    }
+    if (talk_send(w.talk_fd, TALK_READY, DIR_PENDING, END_RAN, w.q.spool->token) != 0)
+        become_orphan(&w);
+    work(&w);
+    output_close(&w.output, &w.q);
+    request_drop(&w.q, REQUEST_STOP_NOW, w.q.spool->token);
+    live_retire(w.q.spool, w.q.spool->token, LIVE_WORKER, w.record_fd);
+    if (w.watch)
+        watch_close(w.watch);
+    queue_close(&w.q);
+    return 0;
+}

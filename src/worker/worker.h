@@ -1,0 +1,21 @@
+/* worker.h: one job at a time.
+ *
+ * Started by its pool with exec, so that nothing is inherited but the socket to
+ * talk over; claims the names it is given, runs them, records the results.  If
+ * the pool dies it finishes its job, records it and leaves. */
+#ifndef WORKER_WORKER_H
+#define WORKER_WORKER_H
+
+#include <stdbool.h>
+
+struct worker_options {
+    const char *spool;
+    const char *pool; /* its token */
+    int talk_fd;
+    bool log_file;    /* stderr is SPOOL/worker.log, to be opened anew when told */
+};
+
+/* The exit status of the process. */
+int worker_main(const struct worker_options *o);
+
+#endif
