@@ -1,0 +1,49 @@
+/* cmd_wait.c: until jobs have ended. */
+#include "cli/commands.h"
+#include "cli/open.h"
+#include "cli/options.h"
+#include "cli/say.h"
+#include "cli/waiting.h"
+
+static int run(struct call *c)
+{
+    struct queue q;
+    int64_t timeout_ms = -1;
+    if (option_duration(c, "timeout", &timeout_ms) != 0)
+        return EXIT_USAGE;
+    if (option_on(c, "all") && c->arg_count > 0) {
+        say("wait: IDs and --all exclude each other");
+        return EXIT_USAGE;
+    }
+    if (c->arg_count == 0) {
+        enum opened opened = open_to_read(c, &q);
+        if (opened != OPEN_DONE)
+            return opened == OPEN_NONE ? EXIT_DONE : EXIT_FAILED;
+    } else {
+        int code = open_to_find(c, &q);
+        if (code != EXIT_DONE)
+            return code;
+    }
+    open_say_idle(c, &q);
+    int code = waiting_for(&q, (const char *const *)c->args, c->arg_count, timeout_ms);
+    queue_close(&q);
+    return code;
+}
+
+static const struct option options[] = {
+    {0, "all", NULL, "for all jobs but the held ones (as when no ID is given)"},
+    {0, "timeout", "DURATION", "give up after this time: exit 124"},
+    {0, NULL, NULL, NULL},
+};
+
+const struct command cmd_wait = {
+    .name = "wait",
+    .args = "[ID...]",
+    .max_args = -1,
+    .summary = "wait until jobs are done or dead",
+    .details = "Exit code: 0 all are done, 1 one is dead (or unknown), 124 the time is over,\n"
+               "130 interrupted. The jobs go on in any case.",
+    .examples = "queuectl wait report-42\nqueuectl wait --all --timeout 10m\n",
+    .options = options,
+    .exec = run,
+};

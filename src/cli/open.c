@@ -1,0 +1,79 @@
+/* open.c: see open.h. */
+#include "cli/open.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/say.h"
+#include "cli/term.h"
+#include "queue/verbs.h"
+#include "queue/workers.h"
+
+static int open_queue(const struct call *c, struct queue *q, enum queue_use use, struct err *err)
+{
+    *err = (struct err)ERR_INIT;
+    if (queue_open(q, c->spool, use, err) != 0)
+        return -1;
+    if (q->settings_err.kind != ERR_NONE)
+        say("warning: %s", q->settings_err.text);
+    return 0;
+}
+
+int open_to_write(const struct call *c, struct queue *q)
+{
+    struct err err;
+    return open_queue(c, q, QUEUE_WRITE, &err) == 0 ? EXIT_DONE : say_error(&err);
+}
+
+enum opened open_to_read(const struct call *c, struct queue *q)
+{
+    struct err err;
+    if (open_queue(c, q, QUEUE_READ, &err) == 0)
+        return OPEN_DONE;
+    say_error(&err);
+    return err.kind == ERR_UNKNOWN ? OPEN_NONE : OPEN_FAILED;
+}
+
+int open_to_find(const struct call *c, struct queue *q)
+{
+    struct err err;
+    return open_queue(c, q, QUEUE_READ, &err) == 0 ? EXIT_DONE : say_error(&err);
+}
+
+void open_show_path(const char *path, struct buf *out)
+{
+    char *here = getcwd(NULL, 0);
+    size_t n = here ? strlen(here) : 0;
+    bool below = n > 1 && strncmp(path, here, n) == 0 && path[n] == '/';
+    buf_addf(out, "%s%s", below ? "." : "", below ? path + n : path);
+    free(here);
+}
+
+static void say_no_workers(const struct call *c, const struct queue *q)
+{
+    struct buf path = BUF_INIT;
+    open_show_path(q->spool->path, &path);
+    say("no workers on %s; start some: queuectl%s%s worker start", buf_str(&path),
+        c->spool ? " --spool " : "", c->spool ? c->spool : "");
+    buf_release(&path);
+}
+
+void open_say_idle(const struct call *c, struct queue *q)
+{
+    if (!term_has_reader())
+        return;
+    int64_t paused = verb_paused_since(q);
+    if (paused >= 0) {
+        char since[TERM_TIME_LEN];
+        term_time_short(paused, since);
+        say("paused since %s; go on with: queuectl resume", since);
+        return;
+    }
+    struct workers_seen seen;
+    if (workers_look(q, &seen, NULL) != 0)
+        return;
+    if (seen.workers == 0)
+        say_no_workers(c, q);
+    workers_release(&seen);
+}

@@ -1,0 +1,26 @@
+/* open.h: how a command gets at its spool, and what it then tells a person. */
+#ifndef CLI_OPEN_H
+#define CLI_OPEN_H
+
+#include "cli/cli.h"
+#include "queue/queue.h"
+
+/* For a command that changes something: EXIT_DONE, or an exit code when it
+ * cannot (which has been said). */
+int open_to_write(const struct call *c, struct queue *q);
+
+/* For one that only reads.  OPEN_NONE: there is no spool, which has been said;
+ * the answer is what an empty one would give. */
+enum opened { OPEN_DONE, OPEN_NONE, OPEN_FAILED };
+enum opened open_to_read(const struct call *c, struct queue *q);
+
+/* For one that looks for a job: without a spool there is none. EXIT_... */
+int open_to_find(const struct call *c, struct queue *q);
+
+/* A path as its reader would write it: "./spool" below the current directory. */
+void open_show_path(const char *path, struct buf *out);
+
+/* On a terminal: say when nothing will run (no workers, paused). */
+void open_say_idle(const struct call *c, struct queue *q);
+
+#endif

@@ -1,0 +1,57 @@
+/* say.c: a line is put together first and written at once, so that lines of
+ * several processes do not mix. */
+#include "cli/say.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/escape.h"
+#include "base/io.h"
+#include "cli/cli.h"
+
+#define SAY_MAX 4096
+
+static void write_line(const char *text)
+{
+    struct buf line = BUF_INIT;
+    buf_adds(&line, "queuectl: ");
+    escape_adds(&line, text);
+    buf_addc(&line, '\n');
+    /* Results that were printed before the complaint come before it. */
+    fflush(stdout);
+    if (!line.failed)
+        (void)io_write_all(STDERR_FILENO, line.data, line.len);
+    buf_release(&line);
+}
+
+void say(const char *fmt, ...)
+{
+    char text[SAY_MAX];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    write_line(text);
+}
+
+int say_error_of(const struct err *e, const char *what)
+{
+    if (what)
+        say("%s: %s", what, e->text);
+    else
+        say("%s", e->text);
+    return e->kind == ERR_USAGE ? EXIT_USAGE : EXIT_FAILED;
+}
+
+int say_error(const struct err *e)
+{
+    return say_error_of(e, NULL);
+}
+
+int say_no_memory(void)
+{
+    say("out of memory");
+    return EXIT_FAILED;
+}

@@ -1,0 +1,112 @@
+/* waiting.c: see waiting.h. */
+#include "cli/waiting.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/cli.h"
+#include "cli/say.h"
+#include "queue/find.h"
+#include "queue/wait.h"
+
+volatile int waiting_interrupted;
+
+static void interrupt(int sig)
+{
+    (void)sig;
+    waiting_interrupted = 1;
+}
+
+void waiting_catch(void)
+{
+    /* Without SA_RESTART: a poll(2) under way returns. */
+    struct sigaction action = {.sa_handler = interrupt};
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGINT, &action, NULL);
+}
+
+static void say_dead(struct queue *q, const char *const *ids, size_t n)
+{
+    struct found f;
+    for (size_t i = 0; i < n; i++) {
+        if (find_job(q, ids[i], &f, NULL) != 0)
+            continue;
+        if (f.state == DIR_DEAD)
+            say("%s is dead: %s", ids[i], f.job.last_error ? f.job.last_error : "no reason given");
+        found_release(&f);
+    }
+    if (n == 0)
+        say("not all were done; see queuectl dlq list");
+}
+
+int waiting_for(struct queue *q, const char *const *ids, size_t n, int64_t timeout_ms)
+{
+    static const int codes[] = {
+        [WAIT_DONE] = EXIT_DONE,
+        [WAIT_DEAD] = EXIT_FAILED,
+        [WAIT_TIMEOUT] = EXIT_TIMEOUT,
+        [WAIT_INTERRUPTED] = EXIT_INTERRUPTED,
+    };
+    struct err err = ERR_INIT;
+    enum wait_end end = WAIT_INTERRUPTED;
+    fflush(stdout);
+    waiting_catch();
+    if (wait_jobs(q, ids, n, timeout_ms, &waiting_interrupted, &end, &err) != 0)
+        return say_error(&err);
+    if (end == WAIT_DEAD)
+        say_dead(q, ids, n);
+    else if (end == WAIT_TIMEOUT)
+        say("the time is over; the jobs go on");
+    return codes[end];
+}
+
+/* --- the code of one job's last run ---------------------------------------------- */
+
+static int signal_of(const struct job *job)
+{
+    cJSON *value = job->doc ? json_value(job->doc, "signal") : NULL;
+    int number = cJSON_IsNumber(value) ? value->valueint : 0;
+    cJSON_Delete(value);
+    return number > 0 && number < 128 ? number : 0;
+}
+
+static bool begins(const char *text, const char *with)
+{
+    return text && strncmp(text, with, strlen(with)) == 0;
+}
+
+static int code_of(const struct found *f)
+{
+    const struct job *job = &f->job;
+    if (f->state == DIR_DONE)
+        return EXIT_DONE;
+    /* These two are written by the queue; a job's own line stands behind "exit N: ". */
+    if (begins(job->last_error, "cancelled"))
+        return EXIT_INTERRUPTED;
+    if (begins(job->last_error, "timed out"))
+        return EXIT_TIMEOUT;
+    if (signal_of(job))
+        return 128 + signal_of(job);
+    return job->exit_code > 0 ? job->exit_code : EXIT_FAILED;
+}
+
+int waiting_for_one(struct queue *q, const char *id, bool json)
+{
+    struct err err = ERR_INIT;
+    struct found f;
+    int code = waiting_for(q, &id, 1, -1);
+    if (code != EXIT_DONE && code != EXIT_FAILED)
+        return code;
+    if (find_job(q, id, &f, &err) != 0)
+        return say_error(&err);
+    struct buf text = BUF_INIT;
+    if (json && find_json(q, &f, &text, &err) == 0)
+        fwrite(text.data, 1, text.len, stdout);
+    else if (json)
+        say_error(&err);
+    code = code_of(&f);
+    buf_release(&text);
+    found_release(&f);
+    return code;
+}
