@@ -76,8 +76,9 @@ CMOCKA_CFLAGS = $(call once,CMOCKA_CFLAGS,$(shell pkg-config --cflags cmocka))
 CMOCKA_LIBS   = $(call once,CMOCKA_LIBS,$(shell pkg-config --libs cmocka))
 
 WARN := -Wall -Wextra $(WERROR) -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
-        -Wpointer-arith -Wwrite-strings -Wformat=2 -Wvla -Wundef \
-        $(if $(findstring clang,$(CC)),,-Wno-format-truncation)
+        -Wpointer-arith -Wwrite-strings -Wformat=2 -Wvla -Wundef
+# Names are bounded by their grammar, which gcc cannot see; clang has no such warning.
+GCC_ONLY := $(if $(findstring clang,$(CC)),,-Wno-format-truncation)
 LANGUAGE := -std=c11 -D_GNU_SOURCE -Isrc -Iinclude -include base/banned.h
 ifneq ($(SANITIZE),)
 CFLAGS   ?= -O1 -g
@@ -90,7 +91,7 @@ else
 CFLAGS   ?= -O2 -g
 HARDEN   := -fstack-protector-strong -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
 endif
-ALL_CFLAGS = $(LANGUAGE) $(WARN) -pipe -fvisibility=hidden $(HARDEN) $(CFLAGS) $(CPPFLAGS) $(PKG_CFLAGS)
+ALL_CFLAGS = $(LANGUAGE) $(WARN) $(GCC_ONLY) -pipe -fvisibility=hidden $(HARDEN) $(CFLAGS) $(CPPFLAGS) $(PKG_CFLAGS)
 
 OBJCOPY ?= objcopy
 
@@ -249,7 +250,8 @@ lint-cppcheck:
 	$(call say,LINT,'cppcheck   src')
 	$(Q)cppcheck --quiet --std=c11 --language=c --inline-suppr --error-exitcode=1 \
 	    --enable=warning,performance,portability --suppress=missingIncludeSystem \
-	    -D_GNU_SOURCE -Isrc -Iinclude src
+	    -D_GNU_SOURCE '-DcJSON_ArrayForEach(e,a)=for(e=(a)->child;e;e=e->next)' \
+	    -Isrc -Iinclude src
 
 lint-shell:
 	$(call say,LINT,'shellcheck $(words $(SCRIPTS)) scripts')
@@ -262,7 +264,7 @@ lint-man:
 # gcc's own warnings stop `make`; clang sees other things.
 lint-clang:
 	$(call say,LINT,'clang      $(words $(C_HERE)) sources')
-	$(Q)clang $(ALL_CFLAGS) $(CMOCKA_CFLAGS) -fsyntax-only $(C_HERE)
+	$(Q)clang $(filter-out -Wno-format-truncation,$(ALL_CFLAGS)) $(CMOCKA_CFLAGS) -fsyntax-only $(C_HERE)
 
 lint-layers:
 	$(call say,LINT,'layers     src')

@@ -20,7 +20,8 @@ static int remove_job(struct queue *q, const char *id, struct err *err)
 static bool confirm(const struct call *c, const struct queue *q, size_t n)
 {
     struct buf question = BUF_INIT;
-    buf_addf(&question, "Remove %zu jobs and their logs from ", n);
+    char count[EACH_COUNT_LEN];
+    buf_addf(&question, "Remove %s with all logs from ", each_count(n, "job", count));
     open_show_path(q->spool->path, &question);
     buf_addc(&question, '?');
     bool yes = term_confirm(option_on(c, "yes"), buf_str(&question));
@@ -36,7 +37,8 @@ static int clear(const struct call *c, struct queue *q, const struct list_filter
         code = EXIT_FAILED;
     if (code == EXIT_DONE) {
         size_t left = each_id(q, jobs.id, jobs.count, remove_job, NULL);
-        printf("removed %zu jobs\n", jobs.count - left);
+        char count[EACH_COUNT_LEN];
+        printf("removed %s\n", each_count(jobs.count - left, "job", count));
         code = left > 0 ? EXIT_FAILED : EXIT_DONE;
     }
     id_list_release(&jobs);

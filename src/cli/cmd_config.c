@@ -140,7 +140,7 @@ static int list_table(const struct view *v, bool no_color)
 {
     static const struct table_column columns[] = {
         {"NAME", false, false}, {"VALUE", false, false}, {"FROM", false, false},
-        {"MEANING", false, true}};
+        {"MEANING", false, false}};
     struct table *t = table_new(columns, 4, no_color);
     for (size_t i = 0; t && i < settings_count; i++) {
         const struct setting *def = &settings_table[i];

@@ -270,9 +270,10 @@ static int do_to_dead(const struct call *c, const struct list_filter *filter, ea
         code = EXIT_FAILED;
     if (code == EXIT_DONE) {
         bool named = c->arg_count > 0;
+        char count[EACH_COUNT_LEN];
         size_t failed = each_id(&q, ids.id, ids.count, verb, named ? done_word : NULL);
         if (!named)
-            printf("%s %zu jobs\n", done_word, ids.count - failed);
+            printf("%s %s\n", done_word, each_count(ids.count - failed, "job", count));
         code = failed > 0 ? EXIT_FAILED : EXIT_DONE;
     }
     id_list_release(&ids);
@@ -283,9 +284,9 @@ static int do_to_dead(const struct call *c, const struct list_filter *filter, ea
 static int check_choice(const struct call *c, bool all)
 {
     if (c->arg_count > 0 && (all || is_filtered(c)))
-        say("%s: give IDs, or say which by options, not both", c->cmd->name);
+        say("dlq %s: give IDs, or say which by options, not both", c->cmd->name);
     else if (c->arg_count == 0 && !all && !is_filtered(c))
-        say("%s: which? give IDs, --error, --older-than or --all", c->cmd->name);
+        say("dlq %s: which? give IDs, --error, --older-than or --all", c->cmd->name);
     else
         return 0;
     return -1;
@@ -301,8 +302,8 @@ static int run_retry(struct call *c)
 
 static bool confirm_purge(const struct call *c, size_t n)
 {
-    char question[64];
-    snprintf(question, sizeof question, "Delete %zu dead jobs and their logs?", n);
+    char question[64], count[EACH_COUNT_LEN];
+    snprintf(question, sizeof question, "Delete %s with all logs?", each_count(n, "dead job", count));
     return term_confirm(option_on(c, "yes"), question);
 }
 

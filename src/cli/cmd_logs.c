@@ -119,9 +119,10 @@ static void stream_pump(struct reading *r, struct stream *s)
 
 static void pump_all(struct reading *r)
 {
-    for (size_t i = 0; i < r->streams; i++)
+    for (size_t i = 0; i < r->streams; i++) {
         stream_pump(r, &r->stream[i]);
-    fflush(stdout);
+        fflush(stdout); /* before the other stream, which is not buffered */
+    }
 }
 
 static void print_run(struct reading *r, int run, const char *file, bool follow)

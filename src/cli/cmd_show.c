@@ -15,9 +15,13 @@
 
 #define NAME_WIDTH 14
 
+/* What is null is as good as absent. */
 static void print_member(const struct json_doc *doc, const char *name)
 {
     struct buf line = BUF_INIT;
+    const char *raw = json_raw(doc, name);
+    if (!raw || strcmp(raw, "null") == 0)
+        return;
     escape_adds(&line, name);
     buf_addf(&line, "%*s  ", (int)(line.len < NAME_WIDTH ? NAME_WIDTH - line.len : 0), "");
     jobtext_member(doc, name, &line);

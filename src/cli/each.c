@@ -69,3 +69,9 @@ int each_run(const struct call *c, each_verb *verb, const char *done_word)
     queue_close(&q);
     return code;
 }
+
+const char *each_count(size_t n, const char *noun, char out[EACH_COUNT_LEN])
+{
+    snprintf(out, EACH_COUNT_LEN, "%zu %s%s", n, noun, n == 1 ? "" : "s");
+    return out;
+}

@@ -24,4 +24,8 @@ size_t each_id(struct queue *q, char *const *ids, size_t n, each_verb *verb, con
 /* A whole command of that form: its arguments are the ids.  EXIT_... */
 int each_run(const struct call *c, each_verb *verb, const char *done_word);
 
+/* "1 job", "12 jobs" */
+#define EACH_COUNT_LEN 48
+const char *each_count(size_t n, const char *noun, char out[EACH_COUNT_LEN]);
+
 #endif

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/each.h"
 #include "cli/enqueue.h"
 #include "cli/open.h"
 #include "cli/options.h"
@@ -248,7 +249,8 @@ static int refuse_bad(const struct batch *b)
 {
     if (b->bad == 0 || b->skip)
         return EXIT_DONE;
-    say("%s: %zu bad lines, so nothing was enqueued", b->source->name, b->bad);
+    char count[EACH_COUNT_LEN];
+    say("%s: %s, so nothing was enqueued", b->source->name, each_count(b->bad, "bad line", count));
     return EXIT_FAILED;
 }
 

@@ -5,6 +5,7 @@
 
 #include "cli/options.h"
 #include "cli/say.h"
+#include "job/job.h"
 
 #define OPTION_WIDTH 24
 
@@ -88,32 +89,59 @@ void help_command(FILE *out, const struct command *group, const struct command *
 
 /* --- queuectl help ------------------------------------------------------------------ */
 
+/* A line for each way to write it. */
+static void print_option_rows(const char *command, const struct option *o)
+{
+    for (; o && o->name; o++) {
+        const char *gap = o->arg ? " " : "";
+        const char *arg = o->arg ? o->arg : "";
+        printf("%s\t--%s%s%s\t%s\n", command, o->name, gap, arg, o->text);
+        if (o->letter)
+            printf("%s\t-%c%s%s\tthe same as --%s\n", command, o->letter, gap, arg, o->name);
+    }
+}
+
 static void print_row(const struct command *group, const struct command *cmd)
 {
     if (cmd->hidden)
         return;
+    char name[64];
     const char *before = group ? group->name : "";
     const char *gap = group ? " " : "";
-    printf("%s%s%s\t\t%s\n", before, gap, cmd->name, cmd->summary);
-    for (const struct option *o = cmd->options; o && o->name; o++)
-        printf("%s%s%s\t--%s%s%s\t%s\n", before, gap, cmd->name, o->name, o->arg ? " " : "",
-               o->arg ? o->arg : "", o->text);
+    snprintf(name, sizeof name, "%s%s%s", before, gap, cmd->name);
+    printf("%s\t\t%s\n", name, cmd->summary);
+    if (cmd->alias)
+        printf("%s%s%s\t\tthe same as %s\n", before, gap, cmd->alias, cmd->name);
+    print_option_rows(name, cmd->options);
     for (const struct command *sub = cmd->subs; sub && sub->name; sub++)
         print_row(cmd, sub);
 }
 
 static void print_table(void)
 {
-    for (const struct option *o = global_options; o->name; o++)
-        printf("\t--%s%s%s\t%s\n", o->name, o->arg ? " " : "", o->arg ? o->arg : "", o->text);
+    print_option_rows("", global_options);
     for (size_t i = 0; commands[i]; i++)
         print_row(NULL, commands[i]);
+}
+
+/* Of a job's document. */
+static void print_members(void)
+{
+    for (size_t i = 0; i < job_member_count; i++) {
+        const struct job_member *m = &job_members[i];
+        printf("%s\t%s\t%s\t%s\n", m->name, m->recorded ? "recorded" : "given", m->accepts,
+               m->text);
+    }
 }
 
 static int run(struct call *c)
 {
     if (option_on(c, "table")) {
         print_table();
+        return EXIT_DONE;
+    }
+    if (option_on(c, "members")) {
+        print_members();
         return EXIT_DONE;
     }
     if (c->arg_count == 0) {
@@ -136,6 +164,7 @@ static int run(struct call *c)
 
 static const struct option options[] = {
     {0, "table", NULL, "for scripts: command, option and text of each, with tabs between"},
+    {0, "members", NULL, "for scripts: the members of a job: name, given or recorded, value, text"},
     {0, NULL, NULL, NULL},
 };
 

@@ -57,7 +57,7 @@ int waiting_for(struct queue *q, const char *const *ids, size_t n, int64_t timeo
     if (end == WAIT_DEAD)
         say_dead(q, ids, n);
     else if (end == WAIT_TIMEOUT)
-        say("the time is over; the jobs go on");
+        say("timed out; the jobs go on");
     return codes[end];
 }
 

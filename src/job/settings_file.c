@@ -312,10 +312,10 @@ static int replace_file(int dirfd, const struct buf *text, struct err *err)
         err_sys(err, "cannot write", name);
     if (close(fd) != 0 && rc == 0)
         rc = err_sys(err, "cannot write", name);
-    if (rc == 0 && renameat(dirfd, name, dirfd, SETTINGS_FILE) != 0)
+    if (rc == 0 && renameat(dirfd, name, dirfd, SETTINGS_FILE) != 0) /* lint: allow names */
         rc = err_sys(err, "cannot replace", SETTINGS_FILE);
     if (rc != 0) {
-        unlinkat(dirfd, name, 0);
+        unlinkat(dirfd, name, 0); /* lint: allow names */
         return -1;
     }
     return io_sync(dirfd) == 0 ? 0 : err_sys(err, "cannot sync the folder of", SETTINGS_FILE);

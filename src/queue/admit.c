@@ -119,7 +119,7 @@ static void read_job(struct admission *a, struct entry *e, const struct buf *tex
 static void inspect(struct admission *a, struct entry *e)
 {
     struct buf text = BUF_INIT;
-    struct file_seen seen;
+    struct file_seen seen = {.why = ""};
     enum file_look look = FILE_MISFIT;
     if (strlen(e->d->file) > NAME_FOREIGN_MAX)
         snprintf(seen.why, sizeof seen.why, "its name is longer than %d bytes", NAME_FOREIGN_MAX);

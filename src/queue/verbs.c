@@ -212,7 +212,7 @@ static int delete_quarantined(struct queue *q, const struct job *report, struct 
     if (file_remove(q->spool, DIR_QUARANTINE, report->quarantined) == 0 || errno == ENOENT)
         return 0;
     if ((errno == EISDIR || errno == EPERM) &&
-        unlinkat(q->spool->dir[DIR_QUARANTINE], report->quarantined, AT_REMOVEDIR) == 0)
+        file_remove_folder(q->spool, DIR_QUARANTINE, report->quarantined) == 0)
         return 0;
     return err_sys(err, "remove from quarantine (see there)", report->quarantined);
 }

@@ -37,8 +37,8 @@ static int by_role_and_pid(const void *x, const void *y)
 
 int workers_look(struct queue *q, struct workers_seen *out, struct err *err)
 {
-    struct gathering g = {out, false};
     *out = (struct workers_seen){0};
+    struct gathering g = {out, false};
     if (live_each(q->spool, gather, &g) != 0 || g.failed) {
         if (g.failed)
             errno = ENOMEM;

@@ -77,6 +77,11 @@ int file_remove(const struct spool *sp, enum dir d, const char *name)
     return unlinkat(sp->dir[d], name, 0);
 }
 
+int file_remove_folder(const struct spool *sp, enum dir d, const char *name)
+{
+    return unlinkat(sp->dir[d], name, AT_REMOVEDIR);
+}
+
 int file_sync(const struct spool *sp, enum dir d, const char *name)
 {
     int fd = io_open(sp->dir[d], name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0);

@@ -35,10 +35,12 @@ static int spawn_worker(struct pool *p, int fd, pid_t *pid)
     posix_spawn_file_actions_t files;
     posix_spawnattr_t attr;
     sigset_t none, defaults;
+    char log_file[] = "--log-file";
     char *argv[] = {(char[]){"queuectl"},    (char[]){"worker"}, (char[]){"serve"},
                     (char[]){"--spool"},     p->q.spool->path,   (char[]){"--pool"},
-                    p->q.spool->token,       p->o->log_file ? (char[]){"--log-file"} : NULL,
-                    NULL};
+                    p->q.spool->token,       NULL,                 NULL};
+    if (p->o->log_file)
+        argv[7] = log_file;
     sigemptyset(&none);
     sigfillset(&defaults);
     posix_spawn_file_actions_init(&files);

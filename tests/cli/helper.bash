@@ -63,3 +63,46 @@ count_of() { q status --json | jq -r ".counts.$1"; }
 is_count() { [ "$(count_of "$1")" = "$2" ]; }
 
 start_workers() { q worker start --count "${1:-1}" >/dev/null; }
+
+# What a command said and how it ended:
+#
+#   expect CODE CMD...         CMD must exit with CODE; its words are in $out, $err
+#   refuses CODE TEXT ARGS...  q ARGS exits with CODE, prints nothing, and says
+#                              exactly "queuectl: TEXT" on stderr
+#   is GOT WANTED              they are equal
+#   has TEXT PART              PART is in TEXT
+#   hasnt TEXT PART            ... is not
+expect() {
+    local want=$1 got=0
+    shift
+    out=$("$@" 2>"$BATS_TEST_TMPDIR/err") || got=$?
+    err=$(<"$BATS_TEST_TMPDIR/err")
+    [ "$got" = "$want" ] && return
+    printf '%s: exit %s, wanted %s\nstdout: %s\nstderr: %s\n' "$*" "$got" "$want" "$out" "$err" >&2
+    return 1
+}
+
+refuses() {
+    local want=$1 text=$2
+    shift 2
+    expect "$want" q "$@" || return
+    is "$out" "" && is "$err" "queuectl: $text"
+}
+
+is() {
+    [ "$1" = "$2" ] && return
+    printf 'got:    %s\nwanted: %s\n' "$1" "$2" >&2
+    return 1
+}
+
+has() {
+    [[ $1 == *"$2"* ]] && return
+    printf 'in:     %s\nwanted: %s\n' "$1" "$2" >&2
+    return 1
+}
+
+hasnt() {
+    [[ $1 != *"$2"* ]] && return
+    printf 'in:       %s\nunwanted: %s\n' "$1" "$2" >&2
+    return 1
+}
