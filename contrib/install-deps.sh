@@ -34,6 +34,8 @@ table() {
         echo 'strace         command strace'
         echo 'util-linux     command flock'
         echo 'bsdutils       command script'
+        echo 'nodejs         command node'
+        echo 'php-cli        command php'
         ;;
     lint)
         echo 'clang          command clang'

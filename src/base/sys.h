@@ -82,6 +82,10 @@ bool sys_started_after(pid_t pid, int64_t boot_us);
 /* Path of the running program, to start it again. */
 int sys_self_path(char *out, size_t size);
 
+/* Close every descriptor from `first` up: what a caller left open is not ours to
+ * keep open for as long as a pool lives. */
+void sys_close_from(int first);
+
 /* n random bytes from the kernel; aborts if there are none. */
 void sys_random(void *out, size_t n);
 

@@ -604,6 +604,16 @@ int sys_self_path(char *out, size_t size)
     return fits ? 0 : -1;
 }
 
+void sys_close_from(int first)
+{
+#if defined(__APPLE__)
+    for (long fd = first, end = sysconf(_SC_OPEN_MAX); fd < end; fd++)
+        close((int)fd);
+#else
+    closefrom(first);
+#endif
+}
+
 void sys_random(void *out, size_t n)
 {
     arc4random_buf(out, n);

@@ -453,6 +453,17 @@ int sys_self_path(char *out, size_t size)
     return 0;
 }
 
+/* close_range(2) is there since 5.9. */
+void sys_close_from(int first)
+{
+#ifdef SYS_close_range
+    if (syscall(SYS_close_range, (unsigned)first, ~0u, 0u) == 0)
+        return;
+#endif
+    for (long fd = first, end = sysconf(_SC_OPEN_MAX); fd < end; fd++)
+        close((int)fd);
+}
+
 void sys_random(void *out, size_t n)
 {
     unsigned char *at = out;

@@ -8,14 +8,6 @@
 #include "cli/options.h"
 #include "cli/say.h"
 #include "cli/term.h"
-#include "queue/verbs.h"
-
-/* A job that has gone by itself meanwhile is as good as removed. */
-static int remove_job(struct queue *q, const char *id, struct err *err)
-{
-    int result = verb_delete(q, id, err);
-    return result != 0 && err->kind == ERR_UNKNOWN ? 0 : result;
-}
 
 static bool confirm(const struct call *c, const struct queue *q, size_t n)
 {
@@ -36,7 +28,7 @@ static int clear(const struct call *c, struct queue *q, const struct list_filter
     if (code == EXIT_DONE && jobs.count > 0 && !confirm(c, q, jobs.count))
         code = EXIT_FAILED;
     if (code == EXIT_DONE) {
-        size_t left = each_id(q, jobs.id, jobs.count, remove_job, NULL);
+        size_t left = each_delete(q, &jobs, NULL);
         char count[EACH_COUNT_LEN];
         printf("removed %s\n", each_count(jobs.count - left, "job", count));
         code = left > 0 ? EXIT_FAILED : EXIT_DONE;

@@ -26,7 +26,7 @@ static const struct setting *find_key(const char *key)
     return NULL;
 }
 
-/* --- reading -------------------------------------------------------------------------- */
+/* --- reading -------------------------------------------------------------- */
 
 struct view {
     struct settings settings;
@@ -115,7 +115,7 @@ static int run_get(struct call *c)
     return EXIT_DONE;
 }
 
-/* --- list --------------------------------------------------------------------------------- */
+/* --- list ----------------------------------------------------------------- */
 
 static void list_json(const struct view *v)
 {
@@ -169,7 +169,7 @@ static int run_list(struct call *c)
     return code;
 }
 
-/* --- writing -------------------------------------------------------------------------------- */
+/* --- writing -------------------------------------------------------------- */
 
 static void say_understood(int root, const struct setting *def)
 {
@@ -224,7 +224,7 @@ static int run_unset(struct call *c)
     return def ? write_key(c, def, NULL) : EXIT_USAGE;
 }
 
-/* --- the rows ---------------------------------------------------------------------------------- */
+/* --- the rows ------------------------------------------------------------- */
 
 static const struct option get_options[] = {
     {0, "json", NULL, "the value, or an object of all, as JSON"},

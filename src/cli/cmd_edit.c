@@ -29,7 +29,7 @@ static int store(struct queue *q, const char *id, const struct json_doc *changes
     return code;
 }
 
-/* --- by words ---------------------------------------------------------------------- */
+/* --- by words ------------------------------------------------------------- */
 
 /* --env adds to what the job has. */
 static void take_env(struct queue *q, const char *id, struct json_doc *changes)
@@ -57,7 +57,7 @@ static int edit_by_words(const struct call *c, struct queue *q)
     return code;
 }
 
-/* --- in an editor -------------------------------------------------------------------- */
+/* --- in an editor --------------------------------------------------------- */
 
 static bool is_shown(const char *name)
 {
@@ -147,7 +147,7 @@ static int edit_in_editor(struct queue *q, const char *id)
     return code;
 }
 
-/* --- the command ----------------------------------------------------------------------- */
+/* --- the command ---------------------------------------------------------- */
 
 static int run(struct call *c)
 {

@@ -16,7 +16,7 @@
 #include "cli/say.h"
 #include "cli/waiting.h"
 
-/* --- where the document comes from ------------------------------------------------- */
+/* --- where the document comes from ---------------------------------------- */
 
 int enqueue_read(const char *file, size_t max, struct buf *out)
 {
@@ -68,7 +68,7 @@ static int read_document(const char *arg, struct buf *text)
     return EXIT_DONE;
 }
 
-/* --- from text and flags to a job ------------------------------------------------------ */
+/* --- from text and flags to a job ----------------------------------------- */
 
 static int parse_with_flags(const struct call *c, const char *text, size_t n, struct job *job,
                             struct err *err)
@@ -102,7 +102,7 @@ int enqueue_make(const struct call *c, const struct enqueue_source *s, const cha
     return 0;
 }
 
-/* --- one job ------------------------------------------------------------------------------ */
+/* --- one job -------------------------------------------------------------- */
 
 /* --dry-run where there is no spool yet: by the default settings. */
 static int dry_without_spool(struct job *job, struct err *err)
@@ -207,13 +207,13 @@ static int run_single(const struct call *c, struct enqueue_source *s)
     return code;
 }
 
-/* --- the words of the call -------------------------------------------------------------------- */
+/* --- the words of the call ------------------------------------------------ */
 
 static int check_call(const struct call *c)
 {
     bool batch = option_on(c, "batch");
     if (c->arg_count > 1)
-        say("too many arguments; for a program and its arguments: queuectl enqueue -- PROGRAM ARG...");
+        say("too many arguments; for a program: queuectl enqueue -- PROGRAM ARG...");
     else if (batch && (c->arg_count > 0 || c->has_program))
         say("--batch reads its jobs from a file; nothing else can be given");
     else if (batch && option_on(c, "id"))
@@ -267,7 +267,7 @@ const struct command cmd_enqueue = {
         "document. Words behind -- run without a shell. With --wait: 0 done, else the\n"
         "last run's code, 128+N for signal N, 124 timed out, 130 cancelled.",
     .examples = "queuectl enqueue --command 'echo hi'\n"
-                "queuectl enqueue '{\"id\":\"report\",\"command\":\"make report\",\"timeout\":\"5m\"}'\n"
+                "queuectl enqueue '{\"id\":\"report\",\"command\":\"make\",\"timeout\":\"5m\"}'\n"
                 "queuectl enqueue @job.json --priority high --delay 10m\n"
                 "queuectl enqueue -- convert in.png out.jpg\n"
                 "queuectl enqueue --batch jobs.jsonl\n",

@@ -52,7 +52,7 @@ static void print_place(const struct queue *q, const struct found *f)
     buf_release(&shown);
 }
 
-/* --- runs ------------------------------------------------------------------------- */
+/* --- runs ----------------------------------------------------------------- */
 
 static const char *text_of(const cJSON *run, const char *name)
 {
@@ -123,15 +123,13 @@ static int print_runs(const struct json_doc *doc, bool no_color)
     }
     putchar('\n');
     struct table *t = table_new(columns, sizeof columns / sizeof *columns, no_color);
-    const cJSON *run;
-    if (t)
-        cJSON_ArrayForEach(run, history)
-            add_run(t, run);
+    for (const cJSON *run = history->child; t && run; run = run->next)
+        add_run(t, run);
     cJSON_Delete(history);
     return table_end(t) == 0 ? EXIT_DONE : say_no_memory();
 }
 
-/* --- the command ----------------------------------------------------------------------- */
+/* --- the command ---------------------------------------------------------- */
 
 int show_job(const struct call *c, struct queue *q, struct found *f)
 {

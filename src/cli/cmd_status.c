@@ -24,7 +24,7 @@ struct status {
 
 static const enum dir order[] = {DIR_PENDING, DIR_PROCESSING, DIR_FAILED, DIR_DONE, DIR_DEAD};
 
-/* --- for scripts ------------------------------------------------------------------------ */
+/* --- for scripts ---------------------------------------------------------- */
 
 static int print_json(const struct status *s)
 {
@@ -33,8 +33,10 @@ static int print_json(const struct status *s)
     output_string(&out, "spool", s->path);
     buf_adds(&out, ",\n\"counts\": {");
     for (size_t i = 0; i < STATE_COUNT; i++)
-        buf_addf(&out, "%s\"%s\": %zu", i ? ", " : "", dir_name(order[i]), s->counts.state[order[i]]);
-    buf_addf(&out, "},\n\"scheduled\": %zu,\n\"held\": %zu,\n", s->counts.scheduled, s->counts.held);
+        buf_addf(&out, "%s\"%s\": %zu", i ? ", " : "", dir_name(order[i]),
+                 s->counts.state[order[i]]);
+    buf_addf(&out, "},\n\"scheduled\": %zu,\n\"held\": %zu,\n", s->counts.scheduled,
+             s->counts.held);
     output_time(&out, "paused", s->paused_us);
     buf_adds(&out, ",\n\"workers\": [");
     const char *gap = "";
@@ -51,7 +53,7 @@ static int print_json(const struct status *s)
     return code;
 }
 
-/* --- for people --------------------------------------------------------------------------- */
+/* --- for people ----------------------------------------------------------- */
 
 /* " (3 scheduled, 1 held)", of what is there. */
 static void print_parts(const struct counts *counts)
@@ -103,7 +105,7 @@ static int print_text(const struct call *c, const struct status *s)
     return worker_rows_print(&s->seen, c->no_color);
 }
 
-/* --- the command ------------------------------------------------------------------------------ */
+/* --- the command ---------------------------------------------------------- */
 
 static int look(struct queue *q, struct status *s)
 {
@@ -136,7 +138,8 @@ static int run(struct call *c)
     enum opened opened = open_to_read(c, &q);
     if (opened == OPEN_FAILED)
         return EXIT_FAILED;
-    s.path = opened == OPEN_DONE ? strdup(q.spool->path) : spool_locate(c->spool, &is_default, &err);
+    s.path = opened == OPEN_DONE ? strdup(q.spool->path)
+                                 : spool_locate(c->spool, &is_default, &err);
     int code = s.path ? print(c, opened == OPEN_DONE ? &q : NULL, &s) : say_error(&err);
     free(s.path);
     if (opened == OPEN_DONE)

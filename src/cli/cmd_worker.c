@@ -3,6 +3,7 @@
  * `worker pool` and `worker serve` are how a pool and a worker are started by
  * exec; they are hidden, and nobody calls them by hand.
  */
+#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -149,6 +150,7 @@ static int run_serve(struct call *c)
         say("worker serve is started by a pool");
         return EXIT_USAGE;
     }
+    fcntl(TALK_FD, F_SETFD, FD_CLOEXEC); /* the talk is no business of the jobs */
     return worker_main(&o);
 }
 

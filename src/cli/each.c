@@ -7,32 +7,54 @@
 
 #include "cli/open.h"
 #include "cli/say.h"
+#include "queue/verbs.h"
+
+static int make_room(struct id_list *l)
+{
+    size_t room = l->room ? l->room * 2 : 64;
+    char **id = realloc(l->id, room * sizeof *id);
+    if (id)
+        l->id = id;
+    char **file = id ? realloc(l->file, room * sizeof *file) : NULL;
+    if (file)
+        l->file = file;
+    enum dir *state = file ? realloc(l->state, room * sizeof *state) : NULL;
+    if (!state)
+        return -1;
+    l->state = state;
+    l->room = room;
+    return 0;
+}
 
 int id_list_add(struct id_list *l, const char *id)
 {
-    if (l->count == l->room) {
-        size_t room = l->room ? l->room * 2 : 64;
-        char **grown = realloc(l->id, room * sizeof *grown);
-        if (!grown)
-            return -1;
-        l->id = grown;
-        l->room = room;
-    }
+    if (l->count == l->room && make_room(l) != 0)
+        return -1;
     l->id[l->count] = strdup(id);
+    l->file[l->count] = NULL;
     return l->id[l->count] ? (l->count++, 0) : -1;
 }
 
 void id_list_release(struct id_list *l)
 {
-    for (size_t i = 0; i < l->count; i++)
+    for (size_t i = 0; i < l->count; i++) {
         free(l->id[i]);
+        free(l->file[i]);
+    }
     free(l->id);
+    free(l->file);
+    free(l->state);
     *l = (struct id_list){0};
 }
 
 static int add_found(struct found *f, void *arg)
 {
-    return id_list_add(arg, f->name.id);
+    struct id_list *l = arg;
+    if (id_list_add(l, f->name.id) != 0)
+        return -1;
+    l->state[l->count - 1] = f->state;
+    l->file[l->count - 1] = strdup(f->file);
+    return l->file[l->count - 1] ? 0 : -1;
 }
 
 int id_list_fill(struct id_list *l, struct queue *q, const struct list_filter *filter)
@@ -53,6 +75,23 @@ size_t each_id(struct queue *q, char *const *ids, size_t n, each_verb *verb, con
             failed++;
         } else if (done_word) {
             printf("%s %s\n", done_word, ids[i]);
+        }
+    }
+    return failed;
+}
+
+size_t each_delete(struct queue *q, const struct id_list *l, const char *done_word)
+{
+    size_t failed = 0;
+    for (size_t i = 0; i < l->count; i++) {
+        struct err err = ERR_INIT;
+        int r = l->file[i] ? verb_delete_at(q, l->state[i], l->file[i], &err)
+                           : verb_delete(q, l->id[i], &err);
+        if (r != 0 && !(l->file[i] && err.kind == ERR_UNKNOWN)) {
+            say_error(&err);
+            failed++;
+        } else if (done_word) {
+            printf("%s %s\n", done_word, l->id[i]);
         }
     }
     return failed;

@@ -7,6 +7,8 @@
 
 struct id_list {
     char **id;
+    enum dir *state; /* where id_list_fill saw it */
+    char **file;     /* and under which name; NULL: not seen */
     size_t count, room;
 };
 int id_list_add(struct id_list *l, const char *id); /* -1: no memory */
@@ -20,6 +22,9 @@ typedef int each_verb(struct queue *q, const char *id, struct err *err);
 /* Do it to each.  "DONE_WORD ID" goes to stdout (done_word NULL: nothing), errors
  * to stderr.  Returns how many failed. */
 size_t each_id(struct queue *q, char *const *ids, size_t n, each_verb *verb, const char *done_word);
+
+/* Delete each; one that has gone by itself meanwhile is as good as deleted. */
+size_t each_delete(struct queue *q, const struct id_list *l, const char *done_word);
 
 /* A whole command of that form: its arguments are the ids.  EXIT_... */
 int each_run(const struct call *c, each_verb *verb, const char *done_word);

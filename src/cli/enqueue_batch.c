@@ -3,41 +3,29 @@
  * Each bad line is named by its number.  With --skip-bad the bad ones are left
  * out, and so are those whose id is in use: which are, one scan of the spool
  * tells for all. */
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/batch.h"
 #include "cli/each.h"
-#include "cli/enqueue.h"
 #include "cli/open.h"
 #include "cli/options.h"
 #include "cli/output.h"
 #include "cli/say.h"
 #include "cli/waiting.h"
-#include "queue/ids.h"
 
 #define BATCH_MAX ((size_t)4 << 30)
 #define BAD_SHOWN 20 /* lines; without --skip-bad */
 
-struct batch {
-    const struct call *c;
-    const struct enqueue_source *source;
-    struct job *jobs;
-    size_t *line; /* of each job */
-    size_t count, room;
-    size_t bad;
-    bool skip;
-};
-
-static void say_bad(struct batch *b, size_t line, const struct err *err)
+void batch_say_bad(struct batch *b, size_t line, const struct err *err)
 {
     b->bad++;
     if (b->skip || b->bad <= BAD_SHOWN)
         say("%s:%zu: %s", b->source->name, line, err->text);
 }
 
-/* --- reading ------------------------------------------------------------------------ */
+/* --- reading -------------------------------------------------------------- */
 
 static int make_room(struct batch *b)
 {
@@ -77,7 +65,7 @@ static int read_line(struct batch *b, size_t number, const char *text, size_t n)
         b->line[b->count++] = number;
         return 0;
     }
-    say_bad(b, number, &err);
+    batch_say_bad(b, number, &err);
     return 0;
 }
 
@@ -104,90 +92,7 @@ static int read_file(struct batch *b)
     return code;
 }
 
-/* --- leaving out ----------------------------------------------------------------------- */
-
-static void drop(struct batch *b, size_t i)
-{
-    job_release(&b->jobs[i]);
-    b->count--;
-    memmove(&b->jobs[i], &b->jobs[i + 1], (b->count - i) * sizeof *b->jobs);
-    memmove(&b->line[i], &b->line[i + 1], (b->count - i) * sizeof *b->line);
-}
-
-struct place {
-    const char *id;
-    size_t index;
-};
-
-static int compare_places(const void *a, const void *b)
-{
-    const struct place *x = a, *y = b;
-    int by_id = strcmp(x->id, y->id);
-    return by_id ? by_id : (x->index > y->index) - (x->index < y->index);
-}
-
-/* Mark the later ones of those that have one id. */
-static int mark_twins(const struct batch *b, bool *out)
-{
-    struct place *places = calloc(b->count + 1, sizeof *places);
-    if (!places)
-        return -1;
-    for (size_t i = 0; i < b->count; i++)
-        places[i] = (struct place){b->jobs[i].id, i};
-    qsort(places, b->count, sizeof *places, compare_places);
-    for (size_t i = 1; i < b->count; i++)
-        if (places[i].id[0] && strcmp(places[i].id, places[i - 1].id) == 0)
-            out[places[i].index] = true;
-    free(places);
-    return 0;
-}
-
-static int mark_used(const struct batch *b, struct queue *q, bool *out)
-{
-    struct id_set set = {0};
-    int there = 0;
-    for (size_t i = 0; i < b->count && there >= 0; i++)
-        if (b->jobs[i].id[0] && !out[i] && (there = ids_has_job(q, b->jobs[i].id, &set)) > 0)
-            out[i] = true;
-    id_set_release(&set);
-    return there < 0 ? -1 : 0;
-}
-
-static void drop_marked(struct batch *b, const bool *marked)
-{
-    size_t kept = 0;
-    for (size_t i = 0; i < b->count; i++) {
-        if (marked[i]) {
-            struct err err = ERR_INIT;
-            err_set(&err, ERR_EXISTS, "id \"%s\" is in use", b->jobs[i].id);
-            say_bad(b, b->line[i], &err);
-            job_release(&b->jobs[i]);
-            continue;
-        }
-        b->jobs[kept] = b->jobs[i];
-        b->line[kept++] = b->line[i];
-    }
-    b->count = kept;
-}
-
-/* q NULL: there is no spool, only twins are looked for. */
-static int leave_out_used(struct batch *b, struct queue *q)
-{
-    bool *marked = calloc(b->count + 1, sizeof *marked);
-    if (!marked)
-        return say_no_memory();
-    int code = EXIT_DONE;
-    if (mark_twins(b, marked) == 0 && (!q || mark_used(b, q, marked) == 0)) {
-        drop_marked(b, marked);
-    } else {
-        say("%s: cannot look which ids are in use: %s", b->source->name, strerror(errno));
-        code = EXIT_FAILED;
-    }
-    free(marked);
-    return code;
-}
-
-/* --- storing ------------------------------------------------------------------------------ */
+/* --- storing -------------------------------------------------------------- */
 
 static bool is_verdict(const struct err *err)
 {
@@ -206,10 +111,10 @@ static int store(struct batch *b, struct queue *q)
             return EXIT_DONE;
         if (bad >= b->count)
             return say_error_of(&err, b->source->name);
-        say_bad(b, b->line[bad], &err);
+        batch_say_bad(b, b->line[bad], &err);
         if (!b->skip || !is_verdict(&err))
             return EXIT_FAILED;
-        drop(b, bad); /* taken by somebody since we looked */
+        batch_drop(b, bad); /* taken by somebody since we looked */
     }
 }
 
@@ -259,7 +164,7 @@ static int run_dry(struct batch *b)
     struct queue q;
     enum opened opened = open_to_read(b->c, &q);
     struct queue *there = opened == OPEN_DONE ? &q : NULL;
-    int code = opened == OPEN_FAILED ? EXIT_FAILED : leave_out_used(b, there);
+    int code = opened == OPEN_FAILED ? EXIT_FAILED : batch_leave_out_used(b, there);
     if (code == EXIT_DONE)
         code = refuse_bad(b);
     if (code == EXIT_DONE)
@@ -273,7 +178,7 @@ static int run_dry(struct batch *b)
 
 static int run_open(struct batch *b, struct queue *q)
 {
-    int code = b->skip ? leave_out_used(b, q) : EXIT_DONE;
+    int code = b->skip ? batch_leave_out_used(b, q) : EXIT_DONE;
     if (code == EXIT_DONE)
         code = store(b, q);
     if (code != EXIT_DONE)

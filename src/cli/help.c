@@ -87,7 +87,7 @@ void help_command(FILE *out, const struct command *group, const struct command *
     print_indented(out, "Examples", cmd->examples);
 }
 
-/* --- queuectl help ------------------------------------------------------------------ */
+/* --- queuectl help -------------------------------------------------------- */
 
 /* A line for each way to write it. */
 static void print_option_rows(const char *command, const struct option *o)

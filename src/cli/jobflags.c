@@ -60,7 +60,7 @@ bool jobflags_given(const struct call *c)
     return c->has_program;
 }
 
-/* --- as JSON ---------------------------------------------------------------------- */
+/* --- as JSON -------------------------------------------------------------- */
 
 static void set_number(struct json_doc *doc, const char *member, const char *value)
 {
@@ -159,7 +159,7 @@ void jobflags_apply(const struct call *c, enum jobflags_for use, struct json_doc
     }
 }
 
-/* --- are they good? -------------------------------------------------------------------- */
+/* --- are they good? ------------------------------------------------------- */
 
 static int check_text(const char *option, const char *value)
 {
@@ -207,7 +207,8 @@ static int check_words(const struct call *c)
     if (check_env(c) != 0 ||
         check_pair(option_on(c, "run-at") && option_on(c, "delay"), "--run-at", "--delay") != 0)
         return -1;
-    return check_pair(c->has_program && option_on(c, "command"), "--command", "a program behind --");
+    return check_pair(c->has_program && option_on(c, "command"), "--command",
+                      "a program behind --");
 }
 
 /* A document of nothing but the flags must be a good one. */

@@ -6,10 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/duration.h"
-#include "base/log.h"
-#include "base/num.h"
-#include "cli/nearest.h"
+#include "base/nearest.h"
 #include "cli/say.h"
 
 const struct option global_options[] = {
@@ -25,7 +22,7 @@ struct reader {
     struct call *c;
 };
 
-/* --- finding things in the tables ------------------------------------------- */
+/* --- finding things in the tables ----------------------------------------- */
 
 static bool is_called(const struct command *cmd, const char *name)
 {
@@ -64,7 +61,7 @@ static const struct option *find_letter(const struct option *list, char letter)
     return NULL;
 }
 
-/* --- one option ---------------------------------------------------------------- */
+/* --- one option ----------------------------------------------------------- */
 
 static void suggest_from(struct nearest *near, const struct option *list)
 {
@@ -117,7 +114,12 @@ static int take_with_value(struct reader *r, const struct option *o, const char 
         say("--%s needs a value: --%s %s", o->name, o->name, o->arg);
         return -1;
     }
-    take(r->c, o, value ? value : *r->word++);
+    value = value ? value : *r->word++;
+    if (o == global_options && !*value) {
+        say("--%s needs the name of a folder", o->name);
+        return -1;
+    }
+    take(r->c, o, value);
     return 0;
 }
 
@@ -170,7 +172,7 @@ static bool looks_like_option(const char *word)
            strcmp(word, "--") != 0;
 }
 
-/* --- the whole call -------------------------------------------------------------- */
+/* --- the whole call ------------------------------------------------------- */
 
 static int unknown_command(const struct command *group, const char *name)
 {
@@ -290,50 +292,4 @@ void options_release(struct call *c)
 {
     free(c->args);
     free(c->given);
-}
-
-/* --- what was given ------------------------------------------------------------------ */
-
-const char *option_next(const struct call *c, const char *name, size_t *at)
-{
-    if (!find_long(c->cmd->options, name, strlen(name)))
-        BUG("an option that is not in the command's table");
-    while (*at < c->given_count) {
-        const struct given *g = &c->given[(*at)++];
-        if (strcmp(g->option->name, name) == 0)
-            return g->value ? g->value : "";
-    }
-    return NULL;
-}
-
-const char *option_value(const struct call *c, const char *name)
-{
-    const char *value = NULL;
-    const char *next;
-    for (size_t at = 0; (next = option_next(c, name, &at));)
-        value = next;
-    return value;
-}
-
-bool option_on(const struct call *c, const char *name)
-{
-    return option_value(c, name) != NULL;
-}
-
-int option_int(const struct call *c, const char *name, int64_t min, int64_t max, int64_t *out)
-{
-    const char *text = option_value(c, name);
-    if (!text || num_parse(text, min, max, out))
-        return 0;
-    say("--%s %s: use a number from %lld to %lld", name, text, (long long)min, (long long)max);
-    return -1;
-}
-
-int option_duration(const struct call *c, const char *name, int64_t *ms)
-{
-    const char *text = option_value(c, name);
-    if (!text || duration_parse(text, ms))
-        return 0;
-    say("--%s %s: no duration; use 90, 90s, 5m, 2h, 7d", name, text);
-    return -1;
 }

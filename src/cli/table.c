@@ -49,7 +49,7 @@ struct table *table_new(const struct table_column *columns, size_t n, bool no_co
     return t;
 }
 
-/* --- widths --------------------------------------------------------------------- */
+/* --- widths --------------------------------------------------------------- */
 
 static void widen(struct table *t, size_t column, size_t columns)
 {
@@ -82,7 +82,7 @@ static void shrink(struct table *t)
     }
 }
 
-/* --- printing ---------------------------------------------------------------------- */
+/* --- printing ------------------------------------------------------------- */
 
 static void pad(size_t n)
 {
@@ -138,7 +138,7 @@ static void print_cells(struct table *t)
     t->count = 0;
 }
 
-/* --- cells ---------------------------------------------------------------------------- */
+/* --- cells ---------------------------------------------------------------- */
 
 static struct cell *room_for_cell(struct table *t)
 {

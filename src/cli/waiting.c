@@ -61,7 +61,7 @@ int waiting_for(struct queue *q, const char *const *ids, size_t n, int64_t timeo
     return codes[end];
 }
 
-/* --- the code of one job's last run ---------------------------------------------- */
+/* --- the code of one job's last run --------------------------------------- */
 
 static int signal_of(const struct job *job)
 {
@@ -98,8 +98,8 @@ int waiting_for_one(struct queue *q, const char *id, bool json)
     int code = waiting_for(q, &id, 1, -1);
     if (code != EXIT_DONE && code != EXIT_FAILED)
         return code;
-    if (find_job(q, id, &f, &err) != 0)
-        return say_error(&err);
+    if (find_job(q, id, &f, &err) != 0) /* a failure has been said already */
+        return code == EXIT_FAILED ? code : say_error(&err);
     struct buf text = BUF_INIT;
     if (json && find_json(q, &f, &text, &err) == 0)
         fwrite(text.data, 1, text.len, stdout);

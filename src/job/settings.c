@@ -5,14 +5,17 @@
  */
 #include "job/settings.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/duration.h"
+#include "base/nearest.h"
 #include "base/num.h"
 #include "job/job.h"
 
+#define KEY_MAX 40 /* longer is no slip of a finger */
 #define FIELD(name) offsetof(struct settings, name)
 #define DAY_MS (24.0 * 3600 * 1000)
 
@@ -63,50 +66,24 @@ const struct setting *setting_find(const char *key)
     return NULL;
 }
 
-#define KEY_MAX 40 /* longer is no slip of a finger */
-
-static size_t least(size_t a, size_t b, size_t c)
-{
-    size_t ab = a < b ? a : b;
-    return ab < c ? ab : c;
-}
-
-/* Edits (Levenshtein) between a key of any case and spelling and a name. */
-static size_t distance(const char *key, const char *name)
-{
-    size_t n = strlen(name), row[KEY_MAX + 1];
-    for (size_t i = 0; i <= n; i++)
-        row[i] = i;
-    for (size_t k = 1; *key != '\0'; key++, k++) {
-        char c = *key == '_' ? '-' : *key >= 'A' && *key <= 'Z' ? (char)(*key | 0x20) : *key;
-        size_t corner = row[0];
-        row[0] = k;
-        for (size_t i = 1; i <= n; i++) {
-            size_t above = row[i];
-            row[i] = least(row[i - 1] + 1, above + 1, corner + (c != name[i - 1]));
-            corner = above;
-        }
-    }
-    return row[n];
-}
-
 const char *setting_nearest(const char *key)
 {
-    size_t n = strlen(key), best = n / 3 + 2; /* must be under it */
-    const char *nearest = NULL;
-    if (n > KEY_MAX)
+    char plain[KEY_MAX + 1];
+    size_t n = 0;
+    struct nearest near;
+    if (strlen(key) > KEY_MAX)
         return NULL;
+    for (; key[n] != '\0'; n++)
+        plain[n] = key[n] == '_' ? '-' : (char)tolower((unsigned char)key[n]);
+    plain[n] = '\0';
+    nearest_init(&near, plain);
     for (size_t i = 0; i < settings_count; i++) {
-        const struct setting *def = &settings_table[i];
-        size_t d = distance(key, def->name);
-        size_t other = def->alias == NULL ? d : distance(key, def->alias);
-        d = other < d ? other : d;
-        if (d < best) {
-            best = d;
-            nearest = def->name;
-        }
+        nearest_offer(&near, settings_table[i].name);
+        if (settings_table[i].alias != NULL)
+            nearest_offer(&near, settings_table[i].alias);
     }
-    return nearest;
+    const char *best = nearest_best(&near);
+    return best == NULL ? NULL : setting_find(best)->name;
 }
 
 /* The field is written by memcpy: it may be an enum. */

@@ -271,6 +271,8 @@ static void commit(struct admission *a, struct entry *e)
     struct spool *sp = a->q->spool;
     if (file_exchange(sp, e->tmp, DIR_PENDING, e->own) == 0 &&
         file_move(sp, DIR_PENDING, e->own, DIR_PENDING, e->canonical) == 0) {
+        close(e->lock); /* at once: a worker may claim it now */
+        e->lock = -1;
         settle(e, ADMIT_TAKEN);
         return;
     }

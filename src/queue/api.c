@@ -25,20 +25,22 @@ struct queuectl {
 };
 
 _Static_assert(QUEUECTL_ID_SIZE == ID_MAX + 1, "the public id size is the id's");
-_Static_assert((int)QUEUECTL_PENDING == (int)DIR_PENDING && (int)QUEUECTL_FAILED == (int)DIR_FAILED &&
+_Static_assert((int)QUEUECTL_PENDING == (int)DIR_PENDING &&
+                   (int)QUEUECTL_FAILED == (int)DIR_FAILED &&
                    (int)QUEUECTL_PROCESSING == (int)DIR_PROCESSING &&
                    (int)QUEUECTL_DONE == (int)DIR_DONE && (int)QUEUECTL_DEAD == (int)DIR_DEAD &&
                    (int)QUEUECTL_ANY == (int)STATE_COUNT,
                "public states are the state folders");
 
-/* --- errors --------------------------------------------------------------------- */
+/* --- errors --------------------------------------------------------------- */
 
 static enum queuectl_error finish(struct queuectl *q, int result)
 {
     static const enum queuectl_error codes[] = {
-        [ERR_NONE] = QUEUECTL_SYSTEM,   [ERR_BAD] = QUEUECTL_BAD,     [ERR_EXISTS] = QUEUECTL_EXISTS,
-        [ERR_UNKNOWN] = QUEUECTL_UNKNOWN, [ERR_STATE] = QUEUECTL_STATE, [ERR_BUSY] = QUEUECTL_BUSY,
-        [ERR_SYSTEM] = QUEUECTL_SYSTEM, [ERR_USAGE] = QUEUECTL_BAD,
+        [ERR_NONE] = QUEUECTL_SYSTEM,     [ERR_BAD] = QUEUECTL_BAD,
+        [ERR_EXISTS] = QUEUECTL_EXISTS,   [ERR_UNKNOWN] = QUEUECTL_UNKNOWN,
+        [ERR_STATE] = QUEUECTL_STATE,     [ERR_BUSY] = QUEUECTL_BUSY,
+        [ERR_SYSTEM] = QUEUECTL_SYSTEM,   [ERR_USAGE] = QUEUECTL_BAD,
     };
     if (result >= 0)
         return QUEUECTL_OK;
@@ -81,7 +83,7 @@ int queuectl_error_errno(const struct queuectl *q)
     return q ? q->err.errnum : ENOMEM;
 }
 
-/* --- the handle -------------------------------------------------------------------- */
+/* --- the handle ----------------------------------------------------------- */
 
 const char *queuectl_version(void)
 {
@@ -98,7 +100,8 @@ enum queuectl_error queuectl_open(const char *path, enum queuectl_use use, struc
     struct queuectl *q = *out = calloc(1, sizeof *q);
     if (!q)
         return QUEUECTL_SYSTEM;
-    int result = queue_open(&q->queue, path, use == QUEUECTL_READ ? QUEUE_READ : QUEUE_WRITE, &q->err);
+    int result =
+        queue_open(&q->queue, path, use == QUEUECTL_READ ? QUEUE_READ : QUEUE_WRITE, &q->err);
     q->open = result == 0;
     return finish(q, result);
 }
@@ -113,7 +116,7 @@ void queuectl_close(struct queuectl *q)
     free(q);
 }
 
-/* --- in ------------------------------------------------------------------------------ */
+/* --- in ------------------------------------------------------------------- */
 
 static void give_id(char out[QUEUECTL_ID_SIZE], const char *id)
 {
@@ -168,7 +171,7 @@ enum queuectl_error queuectl_enqueue_many(struct queuectl *q, const char *const 
     return finish(q, result);
 }
 
-/* --- looking ---------------------------------------------------------------------------- */
+/* --- looking -------------------------------------------------------------- */
 
 static int describe(struct queuectl *q, struct found *f, struct queuectl_job *out)
 {
@@ -228,7 +231,7 @@ enum queuectl_error queuectl_list(struct queuectl *q, enum queuectl_state state,
     return finish(q, l.failed || (result == -1 && q->err.kind != ERR_NONE) ? -1 : 0);
 }
 
-/* --- verbs -------------------------------------------------------------------------------- */
+/* --- verbs ---------------------------------------------------------------- */
 
 enum queuectl_error queuectl_retry(struct queuectl *q, const char *id)
 {

@@ -143,10 +143,8 @@ int enqueue_job(struct queue *q, struct job *job, struct err *err)
         r = publish(q, job, &a, err);
     if (r != 0)
         undo(q, job, &a);
-    else
-        r = sync_pending(q, err);
-    close(lock);
-    return r;
+    close(lock); /* before the sync: a worker may claim it now */
+    return r == 0 ? sync_pending(q, err) : -1;
 }
 
 int enqueue_dry(struct queue *q, struct job *job, struct err *err)

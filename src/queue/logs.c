@@ -59,11 +59,11 @@ int logs_open(struct queue *q, const char *id, int run, enum logs_stream stream,
     return open_log(q, file);
 }
 
-static void drop_old(struct queue *q, const char *id, int run)
+static void drop(struct queue *q, const char *id, int run)
 {
     char file[FILE_NAME_MAX + 1];
-    for (int s = LOGS_OUT; s <= LOGS_ERR && run > JOB_HISTORY_MAX; s++) {
-        logs_name(id, run - JOB_HISTORY_MAX, (enum logs_stream)s, file);
+    for (int s = LOGS_OUT; s <= LOGS_ERR && run > 0; s++) {
+        logs_name(id, run, (enum logs_stream)s, file);
         file_remove(q->spool, DIR_LOGS, file);
     }
 }
@@ -84,7 +84,7 @@ int logs_keep(struct queue *q, const char *token, const char *id, int run, bool 
             return -1;
         *renamed = true;
     }
-    drop_old(q, id, run);
+    drop(q, id, run - JOB_HISTORY_MAX);
     return 0;
 }
 
@@ -100,7 +100,14 @@ void logs_sweep(struct queue *q, const char *token)
 void logs_forget(struct queue *q, const char *id)
 {
     for (int run = 1; run <= JOB_HISTORY_MAX; run++)
-        drop_old(q, id, run + JOB_HISTORY_MAX);
+        drop(q, id, run);
+}
+
+void logs_remove_runs(struct queue *q, const char *id, int runs)
+{
+    /* One more than was recorded: a run that was lost may have left its log. */
+    for (int run = runs + 1; run > 0 && run > runs - JOB_HISTORY_MAX; run--)
+        drop(q, id, run);
 }
 
 struct removal {

@@ -22,7 +22,9 @@ void logs_sweep(struct queue *q, const char *token);
 /* A new job takes over a stale id: the logs of the old one go (the runs that are
  * kept at most: 1 to JOB_HISTORY_MAX, by name, without a scan). */
 void logs_forget(struct queue *q, const char *id);
-/* Remove all logs of an id (delete). */
+/* Remove the logs of an id that had so many runs (those that are kept). */
+void logs_remove_runs(struct queue *q, const char *id, int runs);
+/* The same where that is not known: by a scan. */
 int logs_remove(struct queue *q, const char *id);
 
 /* The file name of a run's log. */

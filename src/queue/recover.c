@@ -52,48 +52,72 @@ static bool group_lives(const struct live_record *r)
 struct signalling {
     int sig; /* 0: only count */
     int count;
+    pid_t group; /* has the signal already; 0: none */
+    pid_t *told; /* so have these */
+    size_t told_n;
 };
 
+static bool was_told(struct signalling *s, pid_t pid)
+{
+    if (s->group && getpgid(pid) == s->group)
+        return true;
+    for (size_t i = 0; i < s->told_n; i++)
+        if (s->told[i] == pid)
+            return true;
+    pid_t *grown = realloc(s->told, (s->told_n + 1) * sizeof *grown);
+    if (grown) {
+        s->told = grown;
+        s->told[s->told_n++] = pid;
+    }
+    return false;
+}
+
+/* Once each: to many programs a second TERM means "at once". */
 static void signal_process(pid_t pid, int64_t start, void *arg)
 {
     struct signalling *s = arg;
     s->count++;
+    if (!s->sig || was_told(s, pid))
+        return;
+    sys_signal(pid, start, s->sig);
     if (s->sig == SIGTERM)
         sys_signal(pid, start, SIGCONT);
-    if (s->sig)
-        sys_signal(pid, start, s->sig);
 }
 
 /* Count the run's processes, and signal them. */
 static int each_process_of(struct queue *q, const struct name *n, const char *run, int sig)
 {
-    struct signalling s = {sig, 0};
+    struct signalling s = {.sig = sig};
     struct live_record r;
     struct stat st;
     struct buf entry = BUF_INIT;
     if (!this_boot(n))
         return 0;
+    if (read_record(q, n, run, &r) && group_lives(&r)) {
+        s.count++;
+        if (sig && kill(-(pid_t)r.run_pid, sig) == 0)
+            s.group = (pid_t)r.run_pid;
+        if (sig == SIGTERM)
+            kill(-(pid_t)r.run_pid, SIGCONT);
+    }
     buf_addf(&entry, "QUEUECTL_JOB=%s/%s/%s", q->spool->path, dir_name(DIR_PROCESSING), run);
     sys_each_with_env(buf_str(&entry), signal_process, &s);
     buf_release(&entry);
     if (sig && fstatat(q->spool->dir[DIR_IDS], n->id, &st, AT_SYMLINK_NOFOLLOW) == 0)
         sys_each_with_file(st.st_dev, st.st_ino, signal_process, &s);
-    if (read_record(q, n, run, &r) && group_lives(&r)) {
-        s.count++;
-        if (sig)
-            kill(-(pid_t)r.run_pid, sig);
-    }
+    free(s.told);
     return s.count;
 }
 
 static void end_processes(struct queue *q, const struct name *n, struct orphan *o, int64_t now)
 {
-    if (q->settings.orphans == ORPHANS_WAIT)
+    if (q->settings.orphans == ORPHANS_WAIT && !request_is_there(q, REQUEST_CANCEL, o->run))
         return;
-    if (o->term_us == 0)
+    if (o->term_us == 0) {
         o->term_us = now;
-    bool patient = now - o->term_us < q->settings.grace_ms * US_PER_MS;
-    each_process_of(q, n, o->run, patient ? SIGTERM : SIGKILL);
+        each_process_of(q, n, o->run, SIGTERM);
+    } else if (now - o->term_us >= q->settings.grace_ms * US_PER_MS)
+        each_process_of(q, n, o->run, SIGKILL);
 }
 
 /* -- settle it ----------------------------------------------------------- */

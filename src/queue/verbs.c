@@ -224,7 +224,10 @@ static int delete_held(struct queue *q, struct held *h, struct err *err)
         return no(h, "delete", "cancel it first", err);
     if (h->f.job.is_report && h->f.job.quarantined && delete_quarantined(q, &h->f.job, err) != 0)
         return -1;
-    if (logs_remove(q, id) != 0)
+    /* The document knows how many runs there were; without it the folder is read. */
+    if (h->f.job.doc)
+        logs_remove_runs(q, id, h->f.job.runs);
+    else if (logs_remove(q, id) != 0)
         return err_sys(err, "remove the logs of", id);
     if (file_remove(q->spool, h->f.state, h->f.file) != 0 && errno != ENOENT)
         return err_sys(err, "delete", h->f.file);
@@ -241,6 +244,26 @@ int verb_delete(struct queue *q, const char *id, struct err *err)
     int r = delete_held(q, &h, err);
     held_release(&h);
     return r;
+}
+
+int verb_delete_at(struct queue *q, enum dir state, const char *file, struct err *err)
+{
+    struct held h = {.f = {.state = state}, .lock = -1};
+    struct name n;
+    if (!name_parse(state, file, &n))
+        return err_set(err, ERR_BAD, "%s/%s is no job's name", dir_name(state), file);
+    snprintf(h.f.file, sizeof h.f.file, "%s", file);
+    int r = idlock_take(q->spool, n.id, &h.lock, NULL) == IDLOCK_OWNED
+                ? found_read(q, &h.f, err)
+                : 1;
+    if (r == 0) {
+        r = delete_held(q, &h, err);
+        held_release(&h);
+        return r;
+    }
+    if (h.lock >= 0)
+        close(h.lock);
+    return r < 0 ? -1 : verb_delete(q, n.id, err); /* it moved */
 }
 
 /* -- hold, release ------------------------------------------------------- */

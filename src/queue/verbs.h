@@ -30,6 +30,9 @@ int verb_cancel_wait(struct queue *q, const char *id, const char *run, int64_t t
  * the report goes. */
 int verb_retry(struct queue *q, const char *id, struct err *err);
 int verb_delete(struct queue *q, const char *id, struct err *err);
+/* The same for a job that was just seen there (list.h): for deleting many, since
+ * nothing is looked for as long as it has not moved. */
+int verb_delete_at(struct queue *q, enum dir state, const char *file, struct err *err);
 int verb_hold(struct queue *q, const char *id, struct err *err);
 int verb_release(struct queue *q, const char *id, struct err *err);
 

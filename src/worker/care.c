@@ -60,7 +60,7 @@ static void find_orphans(struct pool *p)
 static bool try_orphan(struct pool *p, struct orphan *o, int64_t now)
 {
     struct err err = ERR_INIT;
-    bool first = o->term_us == 0;
+    bool first = !o->said;
     switch (recover_run(&p->q, o, now, &err)) {
     case RECOVER_SETTLED:
         log_note("recovered the run %s of a dead worker", o->run);
@@ -69,11 +69,11 @@ static bool try_orphan(struct pool *p, struct orphan *o, int64_t now)
     case RECOVER_OWNED:
         return true;
     case RECOVER_ALIVE:
+        p->ending += o->term_us > 0;
         if (first)
             log_note("the run %s outlived its worker; %s", o->run,
-                     p->q.settings.orphans == ORPHANS_WAIT ? "waiting for it" : "ending it");
-        if (first && p->q.settings.orphans == ORPHANS_WAIT)
-            o->term_us = 1; /* said once */
+                     o->term_us > 0 ? "ending it" : "waiting for it");
+        o->said = true;
         break;
     case RECOVER_ERROR:
         log_warn("recover %s: %s", o->run, err.text);
@@ -92,6 +92,7 @@ static void recover_orphans(struct pool *p, int64_t now)
         return;
     }
     size_t kept = 0;
+    p->ending = 0;
     p->sweep_due |= p->orphans > 0;
     for (size_t i = 0; i < p->orphans; i++)
         if (!try_orphan(p, &p->orphan[i], now))

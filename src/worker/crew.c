@@ -2,8 +2,8 @@
  *
  * A worker is started by exec of this very program, with a socket and in a
  * process group of its own, so that a terminal's signals reach only the pool.
- * One that dies is replaced; if it died young, later and later (a worker that
- * cannot start must not spin).
+ * One that dies is replaced; if it died before it was ready, later and later (a
+ * worker that cannot start must not spin), if it died young, within a second.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -22,7 +22,9 @@
 
 #define YOUNG_US (1 * US_PER_SEC)
 #define THROTTLE_FIRST_US (200 * US_PER_MS)
-#define THROTTLE_MAX_US (30 * US_PER_SEC)
+#define THROTTLE_MAX_US (30 * US_PER_SEC)  /* it does not even start */
+#define THROTTLE_YOUNG_US (1 * US_PER_SEC) /* it started: its run is recovered within 2 s */
+#define START_GIVES_UP_US (1 * US_PER_SEC) /* throttled that far before the pool was ready */
 #define OFFER_AGAIN_US (500 * US_PER_MS)
 #define TALK_FD 3
 
@@ -95,12 +97,18 @@ static int hire(struct pool *p, int64_t now)
     return 0;
 }
 
-static void throttle(struct pool *p, int64_t now)
+static void throttle(struct pool *p, int64_t now, int64_t max_us, const char *why)
 {
     p->throttle_us = p->throttle_us ? 2 * p->throttle_us : THROTTLE_FIRST_US;
-    if (p->throttle_us > THROTTLE_MAX_US)
-        p->throttle_us = THROTTLE_MAX_US;
+    if (p->throttle_us > max_us)
+        p->throttle_us = max_us;
     p->hire_us = now + p->throttle_us;
+    /* Somebody waits for us to be ready: tell them instead of trying for ever. */
+    if (p->ready_fd >= 0 && p->throttle_us > START_GIVES_UP_US && p->stopping == RUNNING) {
+        err_set(p->err, ERR_SYSTEM, "%s", why);
+        p->failed = true;
+        care_stop(p, STOPPING);
+    }
 }
 
 static size_t count_staying(const struct pool *p)
@@ -120,8 +128,10 @@ static void hire_missing(struct pool *p, int64_t now)
         }
         int r = hire(p, now);
         if (r != 0) {
-            log_warn("cannot start a worker: %s", strerror(r));
-            throttle(p, now);
+            char why[128];
+            snprintf(why, sizeof why, "cannot start a worker: %s", strerror(r));
+            log_warn("%s", why);
+            throttle(p, now, THROTTLE_MAX_US, why);
         }
     }
 }
@@ -165,12 +175,18 @@ static void say_death(struct pool *p, const struct member *m, int status, int64_
     bool asked = m->told_to_leave && WIFEXITED(status) && WEXITSTATUS(status) == 0;
     if (asked || (WIFEXITED(status) && WEXITSTATUS(status) == 0))
         return;
+    char what[80];
     if (WIFSIGNALED(status))
-        log_warn("worker %ld was killed by signal %d", (long)m->pid, WTERMSIG(status));
+        snprintf(what, sizeof what, "worker %ld was killed by signal %d", (long)m->pid,
+                 WTERMSIG(status));
     else
-        log_warn("worker %ld ended with status %d", (long)m->pid, WEXITSTATUS(status));
-    if (now - m->since_us < YOUNG_US || !m->ready)
-        throttle(p, now);
+        snprintf(what, sizeof what, "worker %ld ended with status %d", (long)m->pid,
+                 WEXITSTATUS(status));
+    log_warn("%s", what);
+    if (!m->ready)
+        throttle(p, now, THROTTLE_MAX_US, what);
+    else if (now - m->since_us < YOUNG_US)
+        throttle(p, now, THROTTLE_YOUNG_US, what);
     else
         p->throttle_us = 0;
 }
@@ -229,6 +245,7 @@ static void hear(struct pool *p, struct member *m, const struct talk *t)
         crew_say_ready(p);
     } else if (t->op == TALK_IDLE) {
         m->busy = false;
+        p->throttle_us = 0; /* workers work */
         p->seen_empty = false;
         if (t->end == END_LATER)
             intake_offer_again(p, (enum dir)t->dir, t->name, OFFER_AGAIN_US);
@@ -244,7 +261,7 @@ void crew_hear(struct pool *p, size_t i)
         if (r < 0) { /* it dies, or leaves; waitpid tells */
             close(m->fd);
             m->fd = -1;
-            m->ready = m->busy = false;
+            m->busy = false;
         } else
             hear(p, m, &t);
     }

@@ -16,6 +16,7 @@ void logfile_reopen(const struct spool *sp)
 {
     int fd = logfile_open(sp);
     if (fd >= 0) {
+        dup2(fd, STDOUT_FILENO);
         dup2(fd, STDERR_FILENO);
         close(fd);
     }
@@ -23,9 +24,9 @@ void logfile_reopen(const struct spool *sp)
 
 bool logfile_rotate(const struct spool *sp)
 {
-    struct stat st;
-    if (fstatat(sp->root, LOGFILE_NAME, &st, AT_SYMLINK_NOFOLLOW) != 0 ||
-        st.st_size <= LOGFILE_MAX)
-        return false;
-    return file_rename_root(sp, LOGFILE_NAME, LOGFILE_NAME ".1") == 0;
+    struct stat named, held;
+    bool there = fstatat(sp->root, LOGFILE_NAME, &named, AT_SYMLINK_NOFOLLOW) == 0;
+    if (there && named.st_size > LOGFILE_MAX)
+        return file_rename_root(sp, LOGFILE_NAME, LOGFILE_NAME ".1") == 0;
+    return fstat(STDERR_FILENO, &held) == 0 && (!there || named.st_ino != held.st_ino);
 }

@@ -11,10 +11,11 @@
 #define LOGFILE_MAX (10 * 1024 * 1024) /* bytes: then it is put aside as worker.log.1 */
 
 int logfile_open(const struct spool *sp); /* appending; a descriptor or -1 */
-/* Open it anew and put it in the place of stderr (after SIGHUP, or when it was
+/* Open it anew and put it in the place of stdout and stderr (after SIGHUP, or when it was
  * put aside). */
 void logfile_reopen(const struct spool *sp);
-/* Put it aside if it is over LOGFILE_MAX; true if it was. */
+/* Put it aside if it is over LOGFILE_MAX.  True if it is to be opened anew: it
+ * was put aside, now or by another pool or a person. */
 bool logfile_rotate(const struct spool *sp);
 
 #endif

@@ -73,9 +73,16 @@ static int listen_once(struct pool *p)
     return ready < 0 && errno != EINTR ? -1 : 0;
 }
 
+/* A worker that dies while we stop leaves a run: its processes go before we do. */
+static bool has_work(const struct pool *p)
+{
+    return p->stopping == RUNNING || p->members > 0 ||
+           (!p->failed && (p->look_for_orphans || p->ending > 0));
+}
+
 static void loop(struct pool *p)
 {
-    while (p->stopping == RUNNING || p->members > 0) {
+    while (has_work(p)) {
         int64_t now = clock_mono_us();
         p->wake_us = now + SAFETY_US;
         care_work(p, now);
@@ -83,7 +90,7 @@ static void loop(struct pool *p)
         crew_work(p, now);
         if (care_is_drained(p, now))
             care_stop(p, STOPPING);
-        if (p->stopping != RUNNING && p->members == 0)
+        if (!has_work(p))
             break;
         if (listen_once(p) != 0)
             log_warn("poll: %s", strerror(errno));
@@ -147,6 +154,8 @@ int pool_run(const struct pool_options *o, struct err *err)
 {
     struct pool p = {.o = o, .err = err, .ready_fd = o->ready_fd, .record_fd = -1};
     log_open("pool", STDERR_FILENO);
+    if (o->ready_fd >= 0)
+        sys_close_from(o->ready_fd + 1);
     if (queue_open(&p.q, o->spool, QUEUE_WRITE, err) != 0)
         return 1;
     if (set_up(&p) != 0)

@@ -16,7 +16,8 @@ struct pool_options {
     bool drain;         /* leave when nothing is due, running or waiting for a retry */
     bool on_terminal;   /* SIGHUP means SIGTERM */
     bool log_file;      /* stderr is SPOOL/worker.log */
-    int ready_fd;       /* "POOLPID WORKERPID...\n" is written there once all are ready; -1 */
+    int ready_fd;       /* "POOLPID WORKERPID...\n" is written there once all are ready; what
+                         * is open above it is closed; -1: a foreground pool */
     const char *program; /* this executable: started again as workers */
 };
 

@@ -71,6 +71,7 @@ struct pool {
     /* care.c */
     struct orphan *orphan;
     size_t orphans;
+    size_t ending;            /* of these: told to end, and not gone yet */
     bool look_for_orphans;
     int64_t orphan_us;        /* monotonic: the next try */
     int64_t safety_us;        /* monotonic: the next safety look */

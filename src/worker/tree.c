@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "base/sys.h"
 
@@ -25,11 +26,19 @@ void tree_reap(struct tree *t)
     }
 }
 
+struct sending {
+    int sig;
+    pid_t told; /* this group has it already; 0: none */
+};
+
+/* To many programs a second TERM means: at once. */
 static void send(pid_t pid, int64_t start, void *arg)
 {
-    int sig = *(const int *)arg;
-    sys_signal(pid, start, sig);
-    if (sig == SIGTERM)
+    const struct sending *s = arg;
+    if (s->told && getpgid(pid) == s->told)
+        return;
+    sys_signal(pid, start, s->sig);
+    if (s->sig == SIGTERM)
         sys_signal(pid, start, SIGCONT);
 }
 
@@ -39,9 +48,10 @@ static void send(pid_t pid, int64_t start, void *arg)
  * then wakes up to it. */
 void tree_signal(const struct tree *t, int sig)
 {
+    struct sending s = {sig, t->leader_left ? 0 : t->leader};
     if (!t->leader_left)
         kill(-t->leader, sig);
-    int found = sys_each_descendant(send, &sig);
+    int found = sys_each_descendant(send, &s);
     if (t->leader_left && found < 0)
         kill(-t->leader, sig);
     if (sig == SIGTERM && (!t->leader_left || found < 0))

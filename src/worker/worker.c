@@ -19,6 +19,8 @@
 #include "worker/signals.h"
 #include "worker/worker_state.h"
 
+#define BUSY_PAUSE_MAX_MS 4 /* 1 + 2 + 4 in all */
+
 /* -- listening ----------------------------------------------------------- */
 
 static void raise_leaving(struct worker *w, enum leaving to)
@@ -124,13 +126,26 @@ void worker_listen(struct worker *w, int64_t deadline_us)
 
 /* -- working ------------------------------------------------------------- */
 
+/* A lock is held for an instant by whoever makes or moves a job: its event
+ * arrives here before it lets go.  So look again soon, before giving up. */
+static enum claim_result claim_soon(struct worker *w, enum dir d, const char *file,
+                                    struct claim *c, struct err *err)
+{
+    enum claim_result r = claim_take(&w->q, d, file, c, err);
+    for (int pause_ms = 1; r == CLAIM_BUSY && pause_ms <= BUSY_PAUSE_MAX_MS; pause_ms *= 2) {
+        poll(NULL, 0, pause_ms);
+        r = claim_take(&w->q, d, file, c, err);
+    }
+    return r;
+}
+
 static enum talk_end serve(struct worker *w, enum dir d, const char *file)
 {
     struct claim c;
     struct err err = ERR_INIT;
     if (queue_refresh_settings(&w->q, &err) < 0)
         err = (struct err)ERR_INIT; /* the pool has said it */
-    switch (claim_take(&w->q, d, file, &c, &err)) {
+    switch (claim_soon(w, d, file, &c, &err)) {
     case CLAIM_WON:
         run_job(w, &c);
         claim_release(&c);
@@ -190,6 +205,9 @@ int worker_main(const struct worker_options *o)
     struct worker w = {.talk_fd = o->talk_fd, .log_file = o->log_file, .output = OUTPUT_INIT};
     struct err err = ERR_INIT;
     log_open("worker", STDERR_FILENO);
+    /* Neither what our caller's caller had open nor our talk is a job's. */
+    sys_close_from(o->talk_fd + 1);
+    fcntl(o->talk_fd, F_SETFD, FD_CLOEXEC);
     if (signals_open() != 0 || set_up(&w, o, &err) != 0) {
         log_line(LOG_FATAL, "%s", err.kind ? err.text : strerror(errno));
         return 1;

@@ -1,6 +1,6 @@
 /* nearest.c: the Damerau-Levenshtein distance with adjacent letters swapped at
  * most once: a letter too many, too few, another, or two that changed places. */
-#include "cli/nearest.h"
+#include "base/nearest.h"
 
 #include <string.h>
 

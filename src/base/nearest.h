@@ -1,6 +1,6 @@
 /* nearest.h: what somebody who mistyped a word may have meant. */
-#ifndef CLI_NEAREST_H
-#define CLI_NEAREST_H
+#ifndef BASE_NEAREST_H
+#define BASE_NEAREST_H
 
 #include <stddef.h>
 
