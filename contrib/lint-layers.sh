@@ -100,3 +100,18 @@ FILENAME != "src/spool/name.c" && text ~ /"(pending|processing|failed|done|dead)
 
 END { exit found }
 '
+
+# Each file has its line in doc/HACKING.md.
+status=0
+for file in src/*/*.[ch]; do
+    stem=${file##*/}
+    stem=${stem%.*}
+    case $stem in
+    cmd_*) continue ;;
+    esac
+    grep -q "^- \`$stem\." doc/HACKING.md || {
+        echo "$file: no line in doc/HACKING.md [house]"
+        status=1
+    }
+done
+exit "$status"
