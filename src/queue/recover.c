@@ -283,16 +283,20 @@ static int sweep_tmp(const char *file, void *arg)
     return 0;
 }
 
-/* A cancel for a run that is not there any more. */
+/* A cancel for a run that is not there any more, a stop for somebody dead. */
 static int sweep_request(const char *file, void *arg)
 {
     struct queue *q = arg;
     enum request what;
     const char *of;
     struct stat st;
-    if (request_parse(file, &what, &of) && what == REQUEST_CANCEL &&
-        fstatat(q->spool->dir[DIR_PROCESSING], of, &st, AT_SYMLINK_NOFOLLOW) != 0 &&
-        errno == ENOENT)
+    if (!request_parse(file, &what, &of) || what == REQUEST_PAUSE)
+        return 0;
+    bool is_void = what == REQUEST_CANCEL
+                    ? fstatat(q->spool->dir[DIR_PROCESSING], of, &st, AT_SYMLINK_NOFOLLOW) != 0 &&
+                          errno == ENOENT
+                    : !live_is_alive(q->spool, of);
+    if (is_void)
         request_drop(q, what, of);
     return 0;
 }

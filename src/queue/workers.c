@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "queue/request.h"
 
@@ -65,6 +66,14 @@ void workers_job(const struct live_record *r, char id[ID_MAX + 1])
         snprintf(id, ID_MAX + 1, "%s", n.id);
 }
 
+static bool has_pool(const struct workers_seen *seen, const char *token)
+{
+    for (size_t i = 0; i < seen->pools; i++)
+        if (strcmp(seen->record[i].token, token) == 0)
+            return true;
+    return false;
+}
+
 int workers_ask_stop(struct queue *q, bool now, size_t *pools, struct err *err)
 {
     struct workers_seen seen;
@@ -72,13 +81,13 @@ int workers_ask_stop(struct queue *q, bool now, size_t *pools, struct err *err)
         return -1;
     int r = 0;
     *pools = seen.pools;
-    /* A worker whose pool was killed leaves by itself when its job has ended,
-     * but only a request makes it end the job. */
+    /* A pool tells its workers.  One whose pool was killed leaves by itself when
+     * its job has ended, but only a request makes it end the job. */
     for (size_t i = 0; i < seen.count && r == 0; i++) {
         const struct live_record *w = &seen.record[i];
         if (w->role == LIVE_POOL)
             r = request_make(q, now ? REQUEST_STOP_NOW : REQUEST_STOP, w->token, err);
-        else if (now)
+        else if (now && !has_pool(&seen, w->pool))
             r = request_make(q, REQUEST_STOP_NOW, w->token, err);
     }
     workers_release(&seen);
