@@ -32,21 +32,10 @@ int enqueue_read(const char *file, size_t max, struct buf *out)
     return result;
 }
 
-static void add_shell_word(struct buf *out, const char *text)
-{
-    buf_addc(out, '\'');
-    for (; *text; text++)
-        if (*text == '\'')
-            buf_adds(out, "'\\''");
-        else
-            buf_addc(out, *text);
-    buf_addc(out, '\'');
-}
-
 static int not_json(const char *text)
 {
     struct buf word = BUF_INIT;
-    add_shell_word(&word, text);
+    say_add_word(&word, text);
     say("not JSON; for a command: queuectl enqueue --command %s", buf_str(&word));
     buf_release(&word);
     return EXIT_FAILED;

@@ -5,6 +5,7 @@
 #include "base/buf.h"
 #include "base/escape.h"
 #include "cli/commands.h"
+#include "cli/each.h"
 #include "cli/open.h"
 #include "cli/options.h"
 #include "cli/output.h"
@@ -45,6 +46,7 @@ static int run(struct call *c)
     struct report r = {.json = option_on(c, "json"), .array = OUTPUT_ARRAY_INIT};
     long findings = 0;
     size_t looked = 0;
+    char files[EACH_COUNT_LEN], found[EACH_COUNT_LEN];
     enum opened opened = open_to_read(c, &q);
     if (opened == OPEN_FAILED)
         return EXIT_FAILED;
@@ -57,7 +59,8 @@ static int run(struct call *c)
     if (findings < 0)
         return say_error(&err);
     if (opened == OPEN_DONE)
-        say("%zu files looked at, %ld findings", looked, findings);
+        say("%s looked at, %s", each_count(looked, "file", files),
+            each_count((size_t)findings, "finding", found));
     return findings > 0 ? EXIT_FAILED : EXIT_DONE;
 }
 

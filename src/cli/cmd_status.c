@@ -122,7 +122,6 @@ static int print(const struct call *c, struct queue *q, struct status *s)
     if (code != EXIT_DONE)
         return code;
     code = option_on(c, "json") ? print_json(s) : print_text(c, s);
-    fflush(stdout);
     if (q)
         open_say_idle(c, q);
     workers_release(&s->seen);

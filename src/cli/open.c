@@ -52,11 +52,15 @@ void open_show_path(const char *path, struct buf *out)
 
 static void say_no_workers(const struct call *c, const struct queue *q)
 {
-    struct buf path = BUF_INIT;
+    struct buf path = BUF_INIT, option = BUF_INIT;
     open_show_path(q->spool->path, &path);
-    say("no workers on %s; start some: queuectl%s%s worker start", buf_str(&path),
-        c->spool ? " --spool " : "", c->spool ? c->spool : "");
+    if (c->spool) {
+        buf_adds(&option, " --spool ");
+        say_add_word(&option, c->spool);
+    }
+    say("no workers on %s; start some: queuectl%s worker start", buf_str(&path), buf_str(&option));
     buf_release(&path);
+    buf_release(&option);
 }
 
 void open_say_idle(const struct call *c, struct queue *q)

@@ -55,3 +55,14 @@ int say_no_memory(void)
     say("out of memory");
     return EXIT_FAILED;
 }
+
+void say_add_word(struct buf *out, const char *word)
+{
+    buf_addc(out, '\'');
+    for (; *word; word++)
+        if (*word == '\'')
+            buf_adds(out, "'\\''");
+        else
+            buf_addc(out, *word);
+    buf_addc(out, '\'');
+}

@@ -12,4 +12,8 @@ int say_error(const struct err *e);
 int say_error_of(const struct err *e, const char *what); /* "what: error" */
 int say_no_memory(void);
 
+/* In quotes for the shell: for a command that is to be copied. */
+struct buf;
+void say_add_word(struct buf *out, const char *word);
+
 #endif

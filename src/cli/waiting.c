@@ -50,8 +50,8 @@ int waiting_for(struct queue *q, const char *const *ids, size_t n, int64_t timeo
     };
     struct err err = ERR_INIT;
     enum wait_end end = WAIT_INTERRUPTED;
+    waiting_catch(); /* before the ids are out: whoever reads them may interrupt */
     fflush(stdout);
-    waiting_catch();
     if (wait_jobs(q, ids, n, timeout_ms, &waiting_interrupted, &end, &err) != 0)
         return say_error(&err);
     if (end == WAIT_DEAD)
