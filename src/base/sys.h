@@ -46,8 +46,9 @@ int sys_signal(pid_t pid, int64_t start, int sig);
 int sys_each_with_env(const char *entry, void (*visit)(pid_t pid, int64_t start, void *arg),
                       void *arg);
 
-/* The same for every process that has this file open (it holds a lock on it, or
- * did).  0 where this cannot be known. */
+/* Mark an open file, for all who inherit it: only those are visited below. */
+int sys_mark_file(int fd);
+/* The same for every process that has this file open and marked.  0 where this cannot be known. */
 int sys_each_with_file(dev_t dev, ino_t ino,
                        void (*visit)(pid_t pid, int64_t start, void *arg), void *arg);
 

@@ -209,6 +209,12 @@ int sys_signal(pid_t pid, int64_t start, int sig)
     return r;
 }
 
+/* Does errno say that we could not look, rather than that it is gone? */
+static bool could_not_look(void)
+{
+    return errno == EMFILE || errno == ENFILE || errno == ENOMEM;
+}
+
 /* Every process's pid, to visit. */
 static int each_process(void (*visit)(pid_t pid, void *arg), void *arg)
 {
@@ -230,6 +236,7 @@ struct env_search {
     void (*visit)(pid_t, int64_t, void *);
     void *arg;
     int count;
+    bool failed;
     struct buf text;
 };
 
@@ -253,10 +260,13 @@ static void match_env(pid_t pid, void *arg)
     char path[40];
     snprintf(path, sizeof path, "/proc/%ld/environ", (long)pid);
     int fd = io_open(AT_FDCWD, path, O_RDONLY, 0);
-    if (fd < 0)
+    if (fd < 0) {
+        s->failed |= could_not_look();
         return;
+    }
     buf_reset(&s->text);
     int r = io_read_fd(fd, &s->text, (size_t)1 << 22);
+    s->failed |= r != 0 && could_not_look();
     close(fd);
     if (r != 0 || s->text.len == 0 || !holds_entry(&s->text, s->entry))
         return;
@@ -270,10 +280,10 @@ static void match_env(pid_t pid, void *arg)
 
 int sys_each_with_env(const char *entry, void (*visit)(pid_t, int64_t, void *), void *arg)
 {
-    struct env_search s = {entry, visit, arg, 0, BUF_INIT};
-    each_process(match_env, &s);
+    struct env_search s = {.entry = entry, .visit = visit, .arg = arg, .text = BUF_INIT};
+    s.failed |= each_process(match_env, &s) != 0;
     buf_release(&s.text);
-    return s.count;
+    return s.failed && s.count == 0 ? -1 : s.count;
 }
 
 struct file_search {
@@ -284,6 +294,24 @@ struct file_search {
     int count;
 };
 
+int sys_mark_file(int fd)
+{
+    return fcntl(fd, F_SETFL, O_APPEND);
+}
+
+static bool is_marked(pid_t pid, const char *number)
+{
+    char path[80], text[512];
+    snprintf(path, sizeof path, "/proc/%ld/fdinfo/%.20s", (long)pid, number);
+    int fd = io_open(AT_FDCWD, path, O_RDONLY, 0);
+    ssize_t n = fd < 0 ? -1 : io_read(fd, text, sizeof text - 1);
+    if (fd >= 0)
+        close(fd);
+    text[n > 0 ? n : 0] = '\0';
+    const char *flags = strstr(text, "flags:");
+    return flags && (strtoul(flags + 6, NULL, 8) & O_APPEND);
+}
+
 static bool has_open(pid_t pid, dev_t dev, ino_t ino)
 {
     char path[40];
@@ -293,7 +321,8 @@ static bool has_open(pid_t pid, dev_t dev, ino_t ino)
     snprintf(path, sizeof path, "/proc/%ld/fd", (long)pid);
     DIR *fds = opendir(path);
     while (fds && !has && (e = readdir(fds)))
-        has = fstatat(dirfd(fds), e->d_name, &st, 0) == 0 && st.st_ino == ino && st.st_dev == dev;
+        has = fstatat(dirfd(fds), e->d_name, &st, 0) == 0 && st.st_ino == ino &&
+              st.st_dev == dev && is_marked(pid, e->d_name);
     if (fds)
         closedir(fds);
     return has;
@@ -326,7 +355,13 @@ static void list_process(pid_t pid, void *arg)
 {
     struct process_list *l = arg;
     struct process p;
-    if (l->failed || !read_stat(pid, &p) || is_dead(&p))
+    if (l->failed)
+        return;
+    if (!read_stat(pid, &p)) {
+        l->failed |= could_not_look();
+        return;
+    }
+    if (is_dead(&p))
         return;
     if (l->n == l->cap) {
         size_t cap = l->cap ? 2 * l->cap : 256;
@@ -382,7 +417,7 @@ bool sys_group_alive(pid_t group)
     bool alive = false;
     if (group <= 1 || (kill(-group, 0) != 0 && errno == ESRCH))
         return false;
-    each_process(list_process, &l);
+    l.failed |= each_process(list_process, &l) != 0;
     for (size_t i = 0; i < l.n && !alive; i++)
         alive = l.item[i].group == group;
     free(l.item);

@@ -20,6 +20,8 @@
 #include "spool/idlock.h"
 #include "spool/scan.h"
 
+#define YOUNG_SEC 6
+
 void claim_release(struct claim *c)
 {
     if (c->lock >= 0)
@@ -87,6 +89,23 @@ static enum claim_result check_fit(struct queue *q, struct claim *c, struct err 
     return CLAIM_WON;
 }
 
+/* A second name leads to the same bytes: from here on they are ours alone. */
+static int own_copy(struct queue *q, struct claim *c, const struct buf *text, struct err *err)
+{
+    char tmp[FILE_NAME_MAX + 1];
+    if (file_make_tmp(q->spool, text->data, text->len, FILE_SYNCED, tmp) == 0 &&
+        file_exchange(q->spool, tmp, DIR_PROCESSING, c->run) == 0)
+        return 0;
+    return err_sys(err, "copy", c->run);
+}
+
+/* Written so shortly ago that more may come. */
+static bool is_young(const struct stat *st)
+{
+    int64_t age = clock_wall_us() / US_PER_SEC - st->st_mtim.tv_sec;
+    return age >= 0 && age < YOUNG_SEC;
+}
+
 static enum claim_result read_document(struct queue *q, struct claim *c, struct err *err)
 {
     struct buf text = BUF_INIT;
@@ -117,10 +136,11 @@ static enum claim_result read_document(struct queue *q, struct claim *c, struct 
         if (err->kind == ERR_SYSTEM)
             r = undo(q, c, CLAIM_ERROR);
         else
-            r = incomplete && clock_wall_us() - seen.st.st_mtim.tv_sec * US_PER_SEC < 6 * US_PER_SEC
-                    ? undo(q, c, CLAIM_NOT_YET)
-                    : refuse(q, c, why, err);
+            r = incomplete && is_young(&seen.st) ? undo(q, c, CLAIM_NOT_YET)
+                                                 : refuse(q, c, why, err);
     }
+    if (r == CLAIM_WON && seen.st.st_nlink > 1 && own_copy(q, c, &text, err) != 0)
+        r = undo(q, c, CLAIM_ERROR);
     buf_release(&text);
     return r;
 }
@@ -135,6 +155,7 @@ static enum claim_result lock_and_move(struct queue *q, struct claim *c, struct 
         err_sys(err, "lock id", c->name.id);
         return CLAIM_ERROR;
     }
+    sys_mark_file(c->lock); /* recoverers end who has it so, and not each other */
     if (file_move(q->spool, c->from, c->file, DIR_PROCESSING, c->run) == 0)
         return CLAIM_WON;
     if (errno == ENOENT)

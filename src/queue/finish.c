@@ -138,7 +138,6 @@ enum finish_result finish_run(struct queue *q, struct claim *c, struct run *r, b
                                          [OUTCOME_LOST] = "lost",
                                          [OUTCOME_CANCELLED] = "cancelled"};
     enum file_sure sure = how_sure(q, r->duration_ms);
-    *renamed = false;
     if (make_result(q, c, r, err) != 0)
         return FINISH_ERROR;
     enum finish_result f = store(q, c, sure, err);

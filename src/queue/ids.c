@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -16,6 +17,7 @@
 
 #define SLOT (ID_MAX + 1)
 #define RETRY_MS 5
+#define GRAIN_US (20 * US_PER_MS)
 
 void id_set_release(struct id_set *set)
 {
@@ -55,6 +57,7 @@ static int compare_ids(const void *a, const void *b)
 static int id_set_fill(struct id_set *set, const struct spool *sp)
 {
     static const enum dir order[] = {DIR_PENDING, DIR_FAILED, DIR_PROCESSING};
+    set->since_us = clock_wall_us();
     for (size_t i = 0; i < 3; i++) {
         struct collect c = {set, order[i]};
         if (scan_dir(sp, order[i], collect_id, &c) != 0)
@@ -79,6 +82,15 @@ int ids_has_job(struct queue *q, const char *id, struct id_set *set)
     return scan_find_ended(q->spool, id, &state, file);
 }
 
+/* Was the id taken, by its making or a takeover, since the scan (or so shortly
+ * before that the tick cannot tell)? */
+static bool taken_since(int fd, const struct id_set *set)
+{
+    struct stat st;
+    return fstat(fd, &st) != 0 || (int64_t)st.st_mtim.tv_sec * US_PER_SEC +
+                                          st.st_mtim.tv_nsec / 1000 >= set->since_us - GRAIN_US;
+}
+
 enum ids_claim ids_reserve(struct queue *q, const char *id, struct id_set *set,
                            const char *own_batch, int *fd, bool *fresh)
 {
@@ -93,8 +105,12 @@ enum ids_claim ids_reserve(struct queue *q, const char *id, struct id_set *set,
     /* Before the look: a batch that has ended has published. */
     bool batch = idlock_batch_lives(q->spool, own_batch);
     int found = ids_has_job(q, id, set);
-    if (lock == IDLOCK_OWNED && found == 0 && !batch)
+    if (lock == IDLOCK_OWNED && found == 0 && set && taken_since(*fd, set))
+        found = ids_has_job(q, id, NULL); /* the set may be too old to know */
+    if (lock == IDLOCK_OWNED && found == 0 && !batch) {
+        futimens(*fd, NULL); /* others' sets are too old from here on */
         return IDS_OWNED;
+    }
     if (lock == IDLOCK_OWNED)
         close(*fd);
     *fd = -1;

@@ -10,6 +10,7 @@ struct id_set {
     char *text;      /* sorted, ID_MAX + 1 bytes each */
     size_t count, cap;
     bool known;      /* the scan was made */
+    int64_t since_us; /* wall time: when it began */
 };
 void id_set_release(struct id_set *set);
 /* Is a job with this id there just now?  1, 0, -1 errno.  The set (may be NULL) is

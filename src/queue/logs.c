@@ -71,7 +71,6 @@ static void drop(struct queue *q, const char *id, int run)
 int logs_keep(struct queue *q, const char *token, const char *id, int run, bool *renamed)
 {
     int dir = q->spool->dir[DIR_LOGS];
-    *renamed = false;
     for (int s = LOGS_OUT; s <= LOGS_ERR; s++) {
         char from[FILE_NAME_MAX + 1], to[FILE_NAME_MAX + 1];
         struct stat st;

@@ -20,6 +20,7 @@
 #include "spool/idlock.h"
 
 #define STEM_MAX 80
+#define PLAIN_MAX 230 /* bytes of the name before a suffix */
 #define TRIES 8
 
 /* A report names the file as JSON text, so there it has a name of valid UTF-8
@@ -39,11 +40,15 @@ static void printable_name(const char *as, char out[FILE_NAME_MAX + 1])
 static void choose_name(struct queue *q, const char *as, char out[FILE_NAME_MAX + 1])
 {
     struct stat st;
-    char id[ID_MAX + 1];
-    printable_name(as, out);
+    char plain[FILE_NAME_MAX + 1], id[ID_MAX + 1];
+    printable_name(as, plain);
+    snprintf(out, FILE_NAME_MAX + 1, "%s", plain);
+    size_t cut = strlen(plain) < PLAIN_MAX ? strlen(plain) : PLAIN_MAX;
+    while (cut > 0 && ((unsigned char)plain[cut] & 0xC0) == 0x80)
+        cut--; /* not in the middle of a character */
     while (fstatat(q->spool->dir[DIR_QUARANTINE], out, &st, AT_SYMLINK_NOFOLLOW) == 0) {
         name_new_id("x", 0, id);
-        snprintf(out, FILE_NAME_MAX + 1, "%.230s.%s", as, id + 2);
+        snprintf(out, FILE_NAME_MAX + 1, "%.*s.%s", (int)cut, plain, id + 2);
     }
 }
 

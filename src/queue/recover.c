@@ -32,7 +32,7 @@ static bool this_boot(const struct name *n)
 {
     struct token t;
     char boot[SYS_ID_LEN + 1];
-    return token_parse(n->token, &t) && sys_boot_id(boot) == 0 && strncmp(boot, t.boot, 8) == 0;
+    return token_parse(n->token, &t) && (sys_boot_id(boot) != 0 || strncmp(boot, t.boot, 8) == 0);
 }
 
 /* The worker's record, if it speaks of this run. */
@@ -101,7 +101,8 @@ static int each_process_of(struct queue *q, const struct name *n, const char *ru
             kill(-(pid_t)r.run_pid, SIGCONT);
     }
     buf_addf(&entry, "QUEUECTL_JOB=%s/%s/%s", q->spool->path, dir_name(DIR_PROCESSING), run);
-    sys_each_with_env(buf_str(&entry), signal_process, &s);
+    if (entry.failed || sys_each_with_env(buf_str(&entry), signal_process, &s) < 0)
+        s.count++; /* could not look: in doubt it lives */
     buf_release(&entry);
     if (sig && fstatat(q->spool->dir[DIR_IDS], n->id, &st, AT_SYMLINK_NOFOLLOW) == 0)
         sys_each_with_file(st.st_dev, st.st_ino, signal_process, &s);
@@ -139,7 +140,7 @@ static enum recover_result from_finish(enum finish_result f)
 
 static enum recover_result lose(struct queue *q, struct claim *c, struct err *err)
 {
-    bool cancelled = request_is_there(q, REQUEST_CANCEL, c->run), renamed;
+    bool cancelled = request_is_there(q, REQUEST_CANCEL, c->run), renamed = false;
     struct run r = {.outcome = cancelled ? OUTCOME_CANCELLED : OUTCOME_LOST,
                     .finished_us = clock_wall_us(),
                     .duration_ms = -1,
@@ -155,10 +156,14 @@ static enum recover_result lose(struct queue *q, struct claim *c, struct err *er
     return from_finish(f);
 }
 
-static enum recover_result settle(struct queue *q, struct claim *c, struct err *err)
+/* A stored result comes first: its tree was empty, or what is left of it is
+ * detached and none of our business. */
+static enum recover_result settle(struct queue *q, struct claim *c, bool may_live, struct err *err)
 {
+    bool renamed = false;
     struct buf text = BUF_INIT;
     struct file_seen seen;
+    int parse = 0;
     enum recover_result r = RECOVER_ERROR;
     enum file_look look = file_inspect(q->spool, DIR_PROCESSING, c->run, JSON_STORED_MAX, false,
                                        &text, &seen);
@@ -167,15 +172,24 @@ static enum recover_result settle(struct queue *q, struct claim *c, struct err *
     else if (look == FILE_TROUBLE || look == FILE_NOT_YET)
         err_sys(err, "read the orphaned run", c->run);
     else if (look == FILE_MISFIT ||
-             job_parse(&c->job, buf_str(&text), text.len, NULL, err) != 0) {
+             (parse = job_parse(&c->job, buf_str(&text), text.len, NULL, err)) != 0) {
+        if (parse != 0 && err->kind == ERR_SYSTEM) {
+            buf_release(&text);
+            return RECOVER_ERROR;
+        }
         char why[640];
         snprintf(why, sizeof why, "%s", look == FILE_MISFIT ? seen.why : err->text);
         r = quarantine_put(q, DIR_PROCESSING, c->run, c->run, why, err) == 0 ? RECOVER_SETTLED
                                                                              : RECOVER_ERROR;
     } else if (job_has_result(&c->job, c->name.time_us, c->name.attempts, c->name.token, &c->fate,
-                              &c->next_run_us))
-        r = from_finish(finish_move(q, c, err));
-    else if (never_started(q, &c->name, c->run))
+                              &c->next_run_us)) {
+        if (logs_keep(q, c->name.token, c->name.id, c->job.runs, &renamed) == 0)
+            r = from_finish(finish_move(q, c, err));
+        else
+            err_sys(err, "keep the logs of", c->name.id);
+    } else if (may_live && each_process_of(q, &c->name, c->run, 0) > 0)
+        r = RECOVER_ALIVE;
+    else if (never_started(q, &c->name, c->run) && !request_is_there(q, REQUEST_CANCEL, c->run))
         r = claim_put_back(q, c) == 0 || errno == ENOENT ? RECOVER_SETTLED
                                                          : (err_sys(err, "put back", c->run),
                                                             RECOVER_ERROR);
@@ -206,15 +220,14 @@ enum recover_result recover_run(struct queue *q, struct orphan *o, int64_t now, 
         err_sys(err, "lock id", n.id);
         return RECOVER_ERROR;
     }
-    if (l == IDLOCK_BUSY || each_process_of(q, &n, o->run, 0) > 0) {
-        if (l == IDLOCK_OWNED)
-            close(lock);
-        end_processes(q, &n, o, now);
-        return RECOVER_ALIVE;
+    enum recover_result r = RECOVER_ALIVE;
+    if (l == IDLOCK_OWNED) {
+        fill_claim(&c, &n, o->run, lock);
+        r = settle(q, &c, true, err);
+        claim_release(&c);
     }
-    fill_claim(&c, &n, o->run, lock);
-    enum recover_result r = settle(q, &c, err);
-    claim_release(&c);
+    if (r == RECOVER_ALIVE)
+        end_processes(q, &n, o, now);
     return r;
 }
 
@@ -331,7 +344,7 @@ static int adopt_run(const char *file, void *arg)
     if (idlock_take(a->q->spool, n.id, &lock, NULL) != IDLOCK_OWNED)
         return err_set(a->err, ERR_BUSY, "%s is being run: this spool is in use", n.id);
     fill_claim(&c, &n, file, lock);
-    enum recover_result r = settle(a->q, &c, a->err);
+    enum recover_result r = settle(a->q, &c, false, a->err);
     claim_release(&c);
     return r == RECOVER_ERROR ? -1 : 0;
 }

@@ -37,7 +37,9 @@ static void held_release(struct held *h)
 static bool still_there(struct queue *q, const struct found *f)
 {
     struct stat st;
-    return fstatat(q->spool->dir[f->state], f->file, &st, AT_SYMLINK_NOFOLLOW) == 0;
+    return fstatat(q->spool->dir[f->state], f->file, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+           st.st_ino == f->st.st_ino && st.st_ctim.tv_sec == f->st.st_ctim.tv_sec &&
+           st.st_ctim.tv_nsec == f->st.st_ctim.tv_nsec; /* what was read, not a later one */
 }
 
 /* Find the job and lock its id; a running one is found without the lock. */
@@ -382,7 +384,8 @@ static int edit_held(struct queue *q, struct held *h, const struct json_doc *cha
     job_amend(job, n.attempts, job->last_error, h->f.state == DIR_FAILED ? n.time_us : -1, now);
     if (store(q, h, err) != 0)
         return -1;
-    return move(q, h, h->f.state, &n, err);
+    /* A time of its own is no retry's: those are bounded by backoff-max. */
+    return move(q, h, due_changed ? DIR_PENDING : h->f.state, &n, err);
 }
 
 int verb_edit(struct queue *q, const char *id, const char *changes, size_t n, struct err *err)

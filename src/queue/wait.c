@@ -51,6 +51,8 @@ static int look_at(struct waiting *w, const char *id, struct err *err)
 {
     enum dir state;
     char file[FILE_NAME_MAX + 1];
+    if (!name_id_valid(id))
+        return err_set(err, ERR_UNKNOWN, "\"%s\" is no job's id", id);
     int found = scan_find_ended(w->q->spool, id, &state, file);
     if (found == 0 && (is_dropped(w->q, id) || (!w->thorough && idlock_exists(w->q->spool, id))))
         return 0;
@@ -91,13 +93,25 @@ static int count_recent(const char *file, void *arg)
     return 0;
 }
 
+/* .TOKEN.NAME: a dropped file in the hands of a pool; other dot names are writers'. */
+static bool is_being_taken(const char *file)
+{
+    char token[TOKEN_MAX + 1];
+    struct token t;
+    const char *dot = file[0] == '.' ? strchr(file + 1, '.') : NULL;
+    if (!dot || dot - file - 1 > TOKEN_MAX)
+        return false;
+    snprintf(token, sizeof token, "%.*s", (int)(dot - file - 1), file + 1);
+    return token_parse(token, &t);
+}
+
 static int still_busy(const char *file, void *arg)
 {
     const enum dir *d = arg;
     struct name n;
     if (name_parse(*d, file, &n))
         return !n.held;
-    return *d == DIR_PENDING && (name_is_foreign(file) || file[0] == '.');
+    return *d == DIR_PENDING && (name_is_foreign(file) || is_being_taken(file));
 }
 
 static int look_at_all(struct waiting *w, struct err *err)

@@ -111,7 +111,8 @@ static const char *kind_of(mode_t mode)
 }
 
 /* What fstat(2) alone can tell. */
-static enum file_look judge(const struct stat *st, size_t max, struct file_seen *seen)
+static enum file_look judge(const struct stat *st, size_t max, bool foreign,
+                            struct file_seen *seen)
 {
     if (!S_ISREG(st->st_mode)) {
         snprintf(seen->why, sizeof seen->why, "it is %s, and a job is a regular file",
@@ -124,7 +125,7 @@ static enum file_look judge(const struct stat *st, size_t max, struct file_seen 
                  (unsigned long)st->st_uid);
         return FILE_MISFIT;
     }
-    if (st->st_nlink > 1) {
+    if (foreign && st->st_nlink > 1) {
         snprintf(seen->why, sizeof seen->why, "it has a second name (hard link)");
         return FILE_NOT_YET;
     }
@@ -136,15 +137,15 @@ static enum file_look judge(const struct stat *st, size_t max, struct file_seen 
     return FILE_OK;
 }
 
-static enum file_look read_seen(int fd, size_t max, bool check_writers, struct buf *out,
+static enum file_look read_seen(int fd, size_t max, bool foreign, struct buf *out,
                                 struct file_seen *seen)
 {
     if (fstat(fd, &seen->st) != 0)
         return FILE_TROUBLE;
-    enum file_look look = judge(&seen->st, max, seen);
+    enum file_look look = judge(&seen->st, max, foreign, seen);
     if (look == FILE_MISFIT)
         return look;
-    if (check_writers && sys_writers(fd) == SYS_WRITERS_SOME) {
+    if (foreign && sys_writers(fd) == SYS_WRITERS_SOME) {
         snprintf(seen->why, sizeof seen->why, "somebody has it open for writing");
         return FILE_NOT_YET;
     }
@@ -164,7 +165,7 @@ static enum file_look look_unopened(const struct spool *sp, enum dir d, const ch
         return FILE_GONE;
     if (fstatat(sp->dir[d], name, &seen->st, AT_SYMLINK_NOFOLLOW) != 0)
         return errno == ENOENT ? FILE_GONE : FILE_TROUBLE;
-    enum file_look look = judge(&seen->st, max, seen);
+    enum file_look look = judge(&seen->st, max, true, seen);
     if (look == FILE_MISFIT)
         return look;
     errno = saved;
@@ -177,13 +178,13 @@ static enum file_look look_unopened(const struct spool *sp, enum dir d, const ch
 }
 
 enum file_look file_inspect(const struct spool *sp, enum dir d, const char *name, size_t max,
-                            bool check_writers, struct buf *out, struct file_seen *seen)
+                            bool foreign, struct buf *out, struct file_seen *seen)
 {
     seen->why[0] = '\0';
     int fd = io_open(sp->dir[d], name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, 0);
     if (fd < 0)
         return look_unopened(sp, d, name, max, seen);
-    enum file_look look = read_seen(fd, max, check_writers, out, seen);
+    enum file_look look = read_seen(fd, max, foreign, out, seen);
     int saved = errno;
     close(fd);
     errno = saved;

@@ -58,10 +58,10 @@ struct file_seen {
     struct stat st;
     char why[200];
 };
-/* Read d/name whole (at most max bytes) if it is a regular file with one link,
- * owned by this user or root, that nobody has open for writing.
- * check_writers false: skip that last question. */
+/* Read d/name whole (at most max bytes) if it is a regular file owned by this
+ * user or root; a foreign one must have one link, and nobody may have it open
+ * for writing.  (A hard-linked backup of the spool gives all files two.) */
 enum file_look file_inspect(const struct spool *sp, enum dir d, const char *name, size_t max,
-                            bool check_writers, struct buf *out, struct file_seen *seen);
+                            bool foreign, struct buf *out, struct file_seen *seen);
 
 #endif

@@ -117,13 +117,18 @@ int idlock_replace(const struct spool *sp, const char *id)
 
 int idlock_batch_begin(struct spool *sp, char marker[FILE_NAME_MAX + 1])
 {
+    char unlocked[FILE_NAME_MAX + 1];
+    int tmp = sp->dir[DIR_TMP];
+    snprintf(unlocked, sizeof unlocked, "%s.%lu", sp->token, sp->made++);
     snprintf(marker, FILE_NAME_MAX + 1, "%s.%lu" BATCH, sp->token, sp->made++);
-    int fd = io_open(sp->dir[DIR_TMP], marker, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
-    if (fd >= 0 && try_flock(fd, LOCK_EX) != 0) {
-        idlock_batch_end(sp, marker, fd);
-        fd = -1;
-    }
-    return fd;
+    int fd = io_open(tmp, unlocked, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
+    if (fd < 0)
+        return -1;
+    /* Never visible under its name without the lock. */
+    if (try_flock(fd, LOCK_EX) == 0 && renameat(tmp, unlocked, tmp, marker) == 0)
+        return fd;
+    idlock_batch_end(sp, unlocked, fd);
+    return -1;
 }
 
 void idlock_batch_end(const struct spool *sp, const char *marker, int fd)

@@ -483,13 +483,17 @@ int spool_refresh(struct spool *sp, struct err *err)
     return replaced;
 }
 
-bool spool_is_full(const struct spool *sp)
+static bool has_less_than(const struct spool *sp, uint64_t bytes)
 {
     struct statvfs fs;
     if (fstatvfs(sp->root, &fs) != 0)
         return false;
-    return (uint64_t)fs.f_bavail * fs.f_frsize < SPOOL_FLOOR_BYTES ||
-           (fs.f_files > 0 && fs.f_favail < 16);
+    return (uint64_t)fs.f_bavail * fs.f_frsize < bytes || (fs.f_files > 0 && fs.f_favail < 16);
+}
+
+bool spool_is_full(const struct spool *sp)
+{
+    return has_less_than(sp, SPOOL_FLOOR_BYTES);
 }
 
 void spool_reserve_release(const struct spool *sp)
@@ -501,6 +505,6 @@ void spool_reserve_restore(const struct spool *sp)
 {
     struct stat st;
     if (fstatat(sp->root, RESERVE, &st, AT_SYMLINK_NOFOLLOW) != 0 && errno == ENOENT &&
-        !spool_is_full(sp))
+        !has_less_than(sp, SPOOL_FLOOR_BYTES + 2 * SPOOL_RESERVE_BYTES))
         reserve_make(sp->root);
 }

@@ -53,16 +53,16 @@ static void find_orphans(struct pool *p)
     if (scan_dir(p->q.spool, DIR_PROCESSING, note_orphan, p) != 0)
         log_warn("read %s: %s", dir_name(DIR_PROCESSING), strerror(errno));
     p->orphan_us = 0;
-    p->sweep_due = true;
 }
 
 /* Settled or not ours: forget it. */
 static bool try_orphan(struct pool *p, struct orphan *o, int64_t now)
 {
     struct err err = ERR_INIT;
-    bool first = !o->said;
+    bool first = !o->said, soon = false;
     switch (recover_run(&p->q, o, now, &err)) {
     case RECOVER_SETTLED:
+        p->sweep_due = true;
         log_note("recovered the run %s of a dead worker", o->run);
         p->seen_empty = false;
         return true;
@@ -70,6 +70,7 @@ static bool try_orphan(struct pool *p, struct orphan *o, int64_t now)
         return true;
     case RECOVER_ALIVE:
         p->ending += o->term_us > 0;
+        soon = first;
         if (first)
             log_note("the run %s outlived its worker; %s", o->run,
                      o->term_us > 0 ? "ending it" : "waiting for it");
@@ -79,8 +80,8 @@ static bool try_orphan(struct pool *p, struct orphan *o, int64_t now)
         log_warn("recover %s: %s", o->run, err.text);
         break;
     }
-    pool_wake_at(p, now + (first ? ORPHAN_SOON_US : ORPHAN_AGAIN_US));
-    p->orphan_us = now + (first ? ORPHAN_SOON_US : ORPHAN_AGAIN_US);
+    p->orphan_us = now + (soon ? ORPHAN_SOON_US : ORPHAN_AGAIN_US);
+    pool_wake_at(p, p->orphan_us);
     return false;
 }
 
@@ -93,7 +94,6 @@ static void recover_orphans(struct pool *p, int64_t now)
     }
     size_t kept = 0;
     p->ending = 0;
-    p->sweep_due |= p->orphans > 0;
     for (size_t i = 0; i < p->orphans; i++)
         if (!try_orphan(p, &p->orphan[i], now))
             p->orphan[kept++] = p->orphan[i];
@@ -178,6 +178,10 @@ static void check_folders(struct pool *p, int64_t now)
     struct err err = ERR_INIT;
     if (!p->folders_due)
         return;
+    if (now < p->folders_us) {
+        pool_wake_at(p, p->folders_us);
+        return;
+    }
     int r = spool_refresh(p->q.spool, &err);
     if (r < 0 && err.kind == ERR_UNKNOWN) {
         *p->err = err;
@@ -185,7 +189,8 @@ static void check_folders(struct pool *p, int64_t now)
         care_stop(p, STOPPING);
     } else if (r < 0) {
         log_warn("%s", err.text);
-        pool_wake_at(p, now + US_PER_SEC);
+        p->folders_us = now + US_PER_SEC;
+        pool_wake_at(p, p->folders_us);
         return;
     }
     p->folders_due = false;
@@ -226,13 +231,16 @@ static void safety_look(struct pool *p, int64_t now)
     if (now >= p->safety_us) {
         p->safety_us = now + SAFETY_US;
         for (int d = DIR_PENDING; d <= DIR_FAILED; d++)
-            if (dirstamp_changed(&p->stamp[d], p->q.spool->dir[d]))
+            if (dirstamp_changed(&p->stamp[d], p->q.spool->dir[d])) {
                 p->scan_due |= 1u << d;
-        if (dirstamp_changed(&p->stamp[DIR_PROCESSING], p->q.spool->dir[DIR_PROCESSING]))
-            p->look_for_orphans = true;
+                p->sweep_due = true;
+            }
+        p->look_for_orphans = true; /* the event of a death comes before its lock is free */
         p->folders_due = p->settings_due = p->look_at_control = true;
         spool_reserve_restore(p->q.spool);
-        if (p->o->log_file && logfile_rotate(p->q.spool)) {
+        if (p->stopping != RUNNING) /* a word may have been dropped on the way */
+            crew_stop(p, p->stopping == STOPPING_NOW);
+        if (p->o->log_file && (logfile_rotate(p->q.spool) || !logfile_is_ours(p->q.spool))) {
             logfile_reopen(p->q.spool);
             crew_tell_all(p, TALK_REOPEN, "");
         }
@@ -268,8 +276,9 @@ static int is_rest(const char *file, void *arg)
 
 static bool nothing_left(struct pool *p)
 {
-    for (int d = DIR_PENDING; d <= DIR_PROCESSING; d++) {
-        struct rest r = {.d = (enum dir)d, .now = clock_wall_us()};
+    static const enum dir shortest_first[] = {DIR_PROCESSING, DIR_FAILED, DIR_PENDING};
+    for (size_t i = 0; i < 3; i++) {
+        struct rest r = {.d = shortest_first[i], .now = clock_wall_us()};
         if (scan_dir(p->q.spool, r.d, is_rest, &r) != 0)
             return false;
     }

@@ -22,7 +22,12 @@ static int place_descriptors(const struct child *c)
 {
     if (dup2(c->in, 0) < 0 || dup2(c->out, 1) < 0 || dup2(c->err, 2) < 0)
         return -1;
-    return c->lock < 0 || fcntl(c->lock, F_DUPFD, CHILD_LOCK_FD) >= 0 ? 0 : -1;
+    for (int least = CHILD_LOCK_FD; c->lock >= 0; least /= 2) /* a limit may be lower */
+        if (fcntl(c->lock, F_DUPFD, least) >= 0)
+            break;
+        else if (least < 10)
+            return -1;
+    return 0;
 }
 
 /* Runs in the parent's memory: it may write only what the parent expects. */

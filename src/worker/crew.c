@@ -191,13 +191,24 @@ static void say_death(struct pool *p, const struct member *m, int status, int64_
         p->throttle_us = 0;
 }
 
+/* It may have died or left before it claimed what it was given; where it did
+ * not, the next one finds the name gone. */
+static void take_offer_back(struct pool *p, struct member *m)
+{
+    if (m->busy)
+        intake_offer_again(p, m->offered_dir, m->offered, 0);
+    m->busy = false;
+}
+
 static void bury_member(struct pool *p, size_t i, int status)
 {
+    crew_hear(p, i); /* its last words */
+    take_offer_back(p, &p->member[i]);
     say_death(p, &p->member[i], status, clock_mono_us());
     if (p->member[i].fd >= 0)
         close(p->member[i].fd);
     p->member[i] = p->member[--p->members];
-    p->look_for_orphans = true;
+    p->look_for_orphans = p->sweep_due = true;
     p->seen_empty = false;
 }
 
@@ -261,7 +272,7 @@ void crew_hear(struct pool *p, size_t i)
         if (r < 0) { /* it dies, or leaves; waitpid tells */
             close(m->fd);
             m->fd = -1;
-            m->busy = false;
+            take_offer_back(p, m);
         } else
             hear(p, m, &t);
     }
@@ -277,9 +288,11 @@ static void dispatch(struct pool *p)
             continue;
         if (!index_pop(p->index, &d, t.name))
             return;
-        if (talk_send(m->fd, TALK_RUN, d, END_RAN, t.name) == 0)
+        if (talk_send(m->fd, TALK_RUN, d, END_RAN, t.name) == 0) {
             m->busy = true;
-        else
+            m->offered_dir = d;
+            snprintf(m->offered, sizeof m->offered, "%s", t.name);
+        } else
             intake_offer_again(p, d, t.name, 0);
     }
 }

@@ -18,17 +18,18 @@
 
 #define SLICE 8192                        /* names between two dispatches */
 #define CLOCK_STEP_US (1 * US_PER_SEC)    /* more is a step, less is slewing */
-#define STAMP_GRAIN_US (20 * US_PER_MS)   /* a file's mtime lags by a tick */
+#define STAMP_GRAIN_US (20 * US_PER_MS)   /* a file's time lags by a tick */
 #define WATCHED (1u << DIR_PENDING | 1u << DIR_FAILED | 1u << DIR_CONTROL | 1u << DIR_WORKERS)
 
 /* -- waiting jobs -------------------------------------------------------- */
 
+/* When the file came to its name: its ctime, which nobody can set. */
 static int64_t file_time(const struct pool *p, enum dir d, const char *file)
 {
     struct stat st;
     if (fstatat(p->q.spool->dir[d], file, &st, AT_SYMLINK_NOFOLLOW) != 0)
         return 0;
-    return (int64_t)st.st_mtim.tv_sec * US_PER_SEC + st.st_mtim.tv_nsec / 1000;
+    return (int64_t)st.st_ctim.tv_sec * US_PER_SEC + st.st_ctim.tv_nsec / 1000;
 }
 
 /* When a name is to be offered.  The wall clock may have been set back since it
@@ -176,14 +177,36 @@ static void begin_scan(struct pool *p, enum dir d)
     if (scan_open(&p->scan, p->q.spool, d) != 0) {
         log_warn("read %s: %s", dir_name(d), strerror(errno));
         p->folders_due = true;
+        p->scan_due |= 1u << d;
+        p->scan_us = clock_mono_us() + US_PER_SEC;
         return;
     }
     p->scanning = d;
     index_scan_begin(p->index, d);
 }
 
+/* A slice of the scan that goes on.  One that failed is due again, later. */
+static void read_slice(struct pool *p, int64_t now)
+{
+    int more = scan_slice(&p->scan, SLICE, seen_in_scan, p);
+    pool_wake_at(p, now);
+    if (more > 0)
+        return;
+    scan_close(&p->scan);
+    if (more == 0) {
+        index_scan_end(p->index, p->scanning);
+        return;
+    }
+    p->scan_due |= 1u << p->scanning;
+    p->scan_us = now + US_PER_SEC;
+}
+
 static void scan_some(struct pool *p, int64_t now)
 {
+    if (!p->scan.dir && p->scan_due && now < p->scan_us) {
+        pool_wake_at(p, p->scan_us);
+        return;
+    }
     if (!p->scan.dir) {
         if (p->scan_due & 1u << DIR_FAILED)
             begin_scan(p, DIR_FAILED);
@@ -191,15 +214,8 @@ static void scan_some(struct pool *p, int64_t now)
         else if ((p->scan_due & 1u << DIR_PENDING) && p->dropped_n < 2 * ADMIT_BATCH)
             begin_scan(p, DIR_PENDING);
     }
-    if (!p->scan.dir)
-        return;
-    int more = scan_slice(&p->scan, SLICE, seen_in_scan, p);
-    if (more <= 0) {
-        scan_close(&p->scan);
-        if (more == 0)
-            index_scan_end(p->index, p->scanning);
-    }
-    pool_wake_at(p, now);
+    if (p->scan.dir)
+        read_slice(p, now);
 }
 
 void intake_rescan(struct pool *p)
@@ -207,13 +223,14 @@ void intake_rescan(struct pool *p)
     p->scan_due |= 1u << DIR_PENDING | 1u << DIR_FAILED;
 }
 
+/* All waiting jobs, so that the first to run is the right one; dropped files are
+ * left to the loop. */
 void intake_first_scan(struct pool *p)
 {
-    intake_rescan(p);
-    for (int rounds = 0; rounds < 1 << 16 && (p->scan.dir || p->scan_due); rounds++) {
-        scan_some(p, clock_mono_us());
-        take_in(p, clock_mono_us());
-    }
+    static const enum dir dirs[] = {DIR_FAILED, DIR_PENDING};
+    for (size_t i = 0; i < 2; i++)
+        for (begin_scan(p, dirs[i]); p->scan.dir;)
+            read_slice(p, clock_mono_us());
 }
 
 /* -- events -------------------------------------------------------------- */
@@ -246,7 +263,8 @@ static void event(unsigned dir, enum watch_what what, const char *file, void *ar
         p->look_at_control = true;
         break;
     case DIR_WORKERS:
-        p->look_for_orphans |= what != WATCH_APPEARED && what != WATCH_GONE;
+        if (what != WATCH_APPEARED && what != WATCH_GONE)
+            p->look_for_orphans = p->sweep_due = true;
         break;
     default: /* the root */
         p->folders_due |= file && dir_is_folder(file);

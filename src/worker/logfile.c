@@ -22,6 +22,13 @@ void logfile_reopen(const struct spool *sp)
     }
 }
 
+bool logfile_is_ours(const struct spool *sp)
+{
+    struct stat path, held;
+    return fstatat(sp->root, LOGFILE_NAME, &path, AT_SYMLINK_NOFOLLOW) == 0 &&
+           fstat(STDERR_FILENO, &held) == 0 && path.st_ino == held.st_ino;
+}
+
 bool logfile_rotate(const struct spool *sp)
 {
     struct stat named, held;

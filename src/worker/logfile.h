@@ -18,4 +18,7 @@ void logfile_reopen(const struct spool *sp);
  * was put aside, now or by another pool or a person. */
 bool logfile_rotate(const struct spool *sp);
 
+/* Is the log we write the one of that name (another pool may have put it aside)? */
+bool logfile_is_ours(const struct spool *sp);
+
 #endif

@@ -21,6 +21,8 @@
 #include "worker/pool_state.h"
 #include "worker/signals.h"
 
+#define NO_MEMORY_PAUSE_MS 200
+
 static void hear_signals(struct pool *p)
 {
     signals_drain();
@@ -57,8 +59,10 @@ static int listen_once(struct pool *p)
 {
     size_t n = p->members;
     struct pollfd *fds = calloc(n + 2, sizeof *fds);
-    if (!fds)
+    if (!fds) {
+        poll(NULL, 0, NO_MEMORY_PAUSE_MS);
         return -1;
+    }
     int ready = wait_for_something(p, fds);
     int saved = errno;
     for (size_t i = 0; i < n && ready > 0; i++)
@@ -118,7 +122,7 @@ static int set_up(struct pool *p)
     if (p->q.settings_err.kind)
         log_warn("%s; the rest is in force", p->q.settings_err.text);
     p->want = (size_t)(p->o->count > 0 ? p->o->count : p->q.settings.count);
-    p->look_for_orphans = p->look_at_control = true;
+    p->look_for_orphans = p->look_at_control = p->sweep_due = true;
     p->began_us = clock_wall_us();
     return 0;
 }

@@ -34,6 +34,8 @@ struct member {
     bool told_to_leave;
     int64_t since_us;          /* monotonic: started */
     char token[TOKEN_MAX + 1]; /* once it is ready */
+    enum dir offered_dir;      /* while busy: the name it was given */
+    char offered[FILE_NAME_MAX + 1];
 };
 
 enum stopping { RUNNING, STOPPING, STOPPING_NOW };
@@ -64,6 +66,7 @@ struct pool {
     size_t dropped_n, dropped_cap;
     struct scan scan;         /* one at a time, in slices */
     enum dir scanning;
+    int64_t scan_us;          /* monotonic: not before, after trouble */
     unsigned scan_due;        /* bits of pending and failed */
     struct dirstamp stamp[STATE_COUNT];
     int64_t wall_offset_us;   /* wall minus monotonic: a step shows */
@@ -81,6 +84,7 @@ struct pool {
     bool look_at_control;
     bool settings_due;
     bool folders_due;
+    int64_t folders_us;       /* monotonic: not before, after trouble */
     bool sweep_due;
     int64_t drain_us;         /* monotonic: the next look whether all is done */
     bool seen_empty;

@@ -31,7 +31,8 @@
 #include "worker/tree.h"
 
 #define OUTPUT_LOOK_US US_PER_SEC
-#define KILL_AGAIN_US (10 * US_PER_MS)
+#define KILL_PAUSE_US (10 * US_PER_MS) /* then twice that, and so on */
+#define KILL_PAUSE_MAX_US (160 * US_PER_MS)
 #define FULL_AGAIN_MS 1000
 #define LAST_LINE_MAX 200
 
@@ -47,6 +48,7 @@ struct running {
     int64_t timeout_ms;  /* 0: none */
     enum why why;
     int64_t kill_us;     /* monotonic: when KILL is sent (again); 0: not ending */
+    int64_t kill_pause_us;
     int64_t output_us;   /* monotonic: next look at the output's size */
     int start_errno;     /* nothing was executed */
     const char *start_where;
@@ -198,7 +200,9 @@ static void act(struct running *r)
         begin_end(r, WHY_TIMEOUT, now);
     if (r->kill_us > 0 && now >= r->kill_us) {
         tree_signal(&r->tree, SIGKILL);
-        r->kill_us = now + KILL_AGAIN_US;
+        r->kill_us = now + r->kill_pause_us;
+        if (r->kill_pause_us < KILL_PAUSE_MAX_US)
+            r->kill_pause_us *= 2;
     }
     if (now >= r->output_us) {
         output_limit(&r->w->output, r->w->q.settings.output_max);
@@ -222,7 +226,7 @@ static void await(struct running *r)
 {
     for (;;) {
         tree_reap(&r->tree);
-        if (r->tree.leader_left && (r->tree.empty || r->c->job.detach))
+        if (r->tree.leader_left && (r->tree.empty || (r->c->job.detach && r->why == WHY_NONE)))
             return;
         act(r);
         worker_listen(r->w, next_deadline(r));
@@ -341,7 +345,9 @@ static enum finish_result finish_surely(struct running *r, struct run *run, bool
             spool_reserve_release(w->q.spool);
         if (w->leaving == NOW)
             return f;
-        worker_listen(w, clock_mono_us() + FULL_AGAIN_MS * US_PER_MS);
+        for (int64_t until = clock_mono_us() + FULL_AGAIN_MS * US_PER_MS;
+             clock_mono_us() < until && w->leaving != NOW;)
+            worker_listen(w, until);
     }
 }
 
@@ -378,6 +384,8 @@ static void record(struct running *r)
     struct run run;
     bool renamed = false;
     output_limit(&r->w->output, r->w->q.settings.output_max);
+    if (r->w->cancelled && r->why == WHY_TIMEOUT) /* asked for while it was being ended */
+        r->why = WHY_CANCEL;
     explain(r, &error);
     fill_result(r, &run, buf_str(&error));
     if (r->c->job.detach && r->start_errno == 0)
@@ -401,20 +409,35 @@ static void put_back(struct running *r)
     output_next(&r->w->output, false);
 }
 
-void run_job(struct worker *w, struct claim *c)
+/* No process, no log, no memory: that says nothing about the job. */
+static bool failed_by_us(const struct running *r)
+{
+    int e = r->start_errno;
+    return e && (strcmp(r->start_where, "start") == 0 || e == ENOMEM || e == EMFILE ||
+                 e == ENFILE || e == EAGAIN || e == EIO);
+}
+
+bool run_job(struct worker *w, struct claim *c)
 {
     struct running r = {.w = w, .c = c, .began_us = clock_mono_us()};
     r.timeout_ms = c->job.timeout_ms >= 0 ? c->job.timeout_ms : w->q.settings.timeout_ms;
     r.output_us = r.began_us + OUTPUT_LOOK_US;
+    r.kill_pause_us = KILL_PAUSE_US;
     w->cancelled = false;
     start(&r);
+    bool ours = failed_by_us(&r);
     if (r.start_errno == 0)
         await(&r);
-    if (r.why == WHY_NOW)
+    if (ours)
+        log_warn("%s: cannot start a process: %s; put back", c->name.id, strerror(r.start_errno));
+    if (r.why == WHY_NOW && w->cancelled)
+        r.why = WHY_CANCEL;
+    if (r.why == WHY_NOW || ours)
         put_back(&r);
     else
         record(&r);
     w->record.run[0] = '\0';
     w->record.run_pid = 0;
     live_update(w->record_fd, &w->record);
+    return !ours;
 }

@@ -7,6 +7,6 @@
 
 /* Start it, wait for its whole tree, record the result (or put it back).  Logs
  * one line.  A job that detached itself makes the worker leave. */
-void run_job(struct worker *w, struct claim *c);
+bool run_job(struct worker *w, struct claim *c);
 
 #endif

@@ -36,6 +36,8 @@ int signals_open(void)
 {
     static const int counted[] = {SIGTERM, SIGINT, SIGHUP, SIGCHLD};
     struct sigaction act;
+    sigset_t heard;
+    sigemptyset(&heard);
     if (set_up_pipe() != 0)
         return -1;
     memset(&act, 0, sizeof act);
@@ -43,10 +45,15 @@ int signals_open(void)
     act.sa_handler = note;
     act.sa_flags = SA_RESTART;
     for (size_t i = 0; i < sizeof counted / sizeof *counted; i++)
-        if (sigaction(counted[i], &act, NULL) != 0)
+        if (sigaddset(&heard, counted[i]) != 0 || sigaction(counted[i], &act, NULL) != 0)
             return -1;
     act.sa_handler = SIG_IGN;
-    return sigaction(SIGPIPE, &act, NULL);
+    /* Whoever started us may have had them blocked. */
+    if (sigprocmask(SIG_UNBLOCK, &heard, NULL) != 0)
+        return -1;
+    /* sys_writers() has a lease for a moment: whoever opens the file for writing
+     * just then makes the kernel send us SIGIO, which would end us. */
+    return sigaction(SIGIO, &act, NULL) == 0 ? sigaction(SIGPIPE, &act, NULL) : -1;
 }
 
 int signals_fd(void)

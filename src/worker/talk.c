@@ -12,7 +12,7 @@ int talk_send(int fd, enum talk_op op, enum dir d, enum talk_end end, const char
     ssize_t n;
     snprintf(t.name, sizeof t.name, "%s", name);
     do
-        n = send(fd, &t, sizeof t, MSG_NOSIGNAL);
+        n = send(fd, &t, sizeof t, MSG_NOSIGNAL | MSG_DONTWAIT);
     while (n < 0 && errno == EINTR);
     return n == (ssize_t)sizeof t ? 0 : -1;
 }

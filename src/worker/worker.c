@@ -142,14 +142,15 @@ static enum claim_result claim_soon(struct worker *w, enum dir d, const char *fi
 static enum talk_end serve(struct worker *w, enum dir d, const char *file)
 {
     struct claim c;
+    bool ran;
     struct err err = ERR_INIT;
     if (queue_refresh_settings(&w->q, &err) < 0)
         err = (struct err)ERR_INIT; /* the pool has said it */
     switch (claim_soon(w, d, file, &c, &err)) {
     case CLAIM_WON:
-        run_job(w, &c);
+        ran = run_job(w, &c);
         claim_release(&c);
-        return END_RAN;
+        return ran ? END_RAN : END_LATER;
     case CLAIM_LOST:
         return END_GONE;
     case CLAIM_REFUSED:
