@@ -125,7 +125,7 @@ static bool confirm_purge(const struct call *c, size_t n)
 static int run_purge(struct call *c)
 {
     struct list_filter filter;
-    bool all = c->arg_count == 0 && !is_filtered(c);
+    bool all = option_on(c, "all") || (c->arg_count == 0 && !is_filtered(c));
     if (check_choice(c, all) != 0 || dlq_read_filter(c, &filter) != 0)
         return EXIT_USAGE;
     return do_to_dead(c, &filter, purge_dead, "purged", confirm_purge);
@@ -153,6 +153,7 @@ static const struct option retry_options[] = {
 
 static const struct option purge_options[] = {
     DLQ_FILTER_OPTIONS,
+    {0, "all", NULL, "all dead jobs (so it is without any of these)"},
     {'y', "yes", NULL, "do not ask"},
     {0, NULL, NULL, NULL},
 };

@@ -114,18 +114,39 @@ static bool looks_wrong(const struct found *f)
            (f->job.is_report && f->state != DIR_DEAD);
 }
 
+/* The lock, or nothing: then somebody is at it.  A check leaves no id behind that
+ * was not there. */
+struct id_hold {
+    const char *id;
+    int fd;
+    bool fresh;
+};
+
+static bool hold_id(struct check *c, const char *id, struct id_hold *h)
+{
+    h->id = id;
+    return idlock_take(c->q->spool, id, &h->fd, &h->fresh) == IDLOCK_OWNED;
+}
+
+static void let_id_go(struct check *c, struct id_hold *h)
+{
+    if (h->fresh)
+        idlock_forget(c->q->spool, h->id);
+    close(h->fd);
+}
+
 /* Again, under the lock; a running job is its worker's to change. */
 static int look_again(struct check *c, struct found *f)
 {
-    int lock;
-    if (idlock_take(c->q->spool, f->name.id, &lock, NULL) != IDLOCK_OWNED)
+    struct id_hold h;
+    if (!hold_id(c, f->name.id, &h))
         return 0;
     int r = found_read(c->q, f, c->err);
     if (r == 0) {
         judge_document(c, f);
         found_release(f);
     }
-    close(lock);
+    let_id_go(c, &h);
     return r < 0 ? -1 : 0;
 }
 
@@ -145,14 +166,13 @@ static int check_document(struct check *c, const char *file)
 
 static void check_run(struct check *c, const struct name *n, const char *file)
 {
-    int lock;
-    if (live_is_alive(c->q->spool, n->token) ||
-        idlock_take(c->q->spool, n->id, &lock, NULL) != IDLOCK_OWNED)
+    struct id_hold h;
+    if (live_is_alive(c->q->spool, n->token) || !hold_id(c, n->id, &h))
         return;
     if (is_there(c, DIR_PROCESSING, file))
         found(c, "lost-run", c->d, file,
               "its worker is dead; any pool recovers it: queuectl worker start");
-    close(lock);
+    let_id_go(c, &h);
 }
 
 static int check_name(const char *file, void *arg)
@@ -185,45 +205,54 @@ struct places {
     enum dir d;
     const char *id;
     int n;
+    enum dir first, last; /* of the places */
+    char file[FILE_NAME_MAX + 1];
 };
 
 static int count_place(const char *file, void *arg)
 {
     struct places *p = arg;
     struct name n;
-    p->n += name_parse(p->d, file, &n) && strcmp(n.id, p->id) == 0;
+    if (!name_parse(p->d, file, &n) || strcmp(n.id, p->id) != 0)
+        return 0;
+    if (p->n++ == 0) {
+        p->first = p->d;
+        snprintf(p->file, sizeof p->file, "%s", file);
+    }
+    p->last = p->d;
     return 0;
 }
 
-static int count_places(struct check *c, const char *id)
+static void check_double(struct check *c, const char *id)
 {
+    char text[160];
+    struct id_hold h;
     struct places p = {.id = id};
+    if (!hold_id(c, id, &h))
+        return;
     for (int d = 0; d < STATE_COUNT; d++) {
         p.d = (enum dir)d;
         scan_dir(c->q->spool, p.d, count_place, &p);
     }
-    return p.n;
+    let_id_go(c, &h);
+    if (p.n < 2)
+        return;
+    snprintf(text, sizeof text, "%d files have this id (here and in %s/); keep one", p.n,
+             dir_name(p.last));
+    found(c, "two-places", p.first, p.file, text);
 }
 
-static int find_doubles(struct check *c)
+static void find_doubles(struct check *c)
 {
-    char text[160];
     if (c->n > 0)
         qsort(c->ids, c->n, SLOT, compare_slots);
     for (size_t i = 1; i < c->n; i++) {
-        const char *a = c->ids + (i - 1) * SLOT, *b = c->ids + i * SLOT;
-        int lock;
-        if (strcmp(a, b) != 0 || idlock_take(c->q->spool, a, &lock, NULL) != IDLOCK_OWNED)
-            continue;
-        int places = count_places(c, a);
-        close(lock);
-        if (places < 2)
-            continue;
-        snprintf(text, sizeof text, "%d files have this id (here and in %s/); keep one", places,
-                 dir_name((enum dir)b[SLOT - 1]));
-        found(c, "two-places", (enum dir)a[SLOT - 1], a, text);
+        const char *id = c->ids + i * SLOT;
+        bool again = strcmp(id - SLOT, id) == 0;
+        bool told = again && i > 1 && strcmp(id - 2 * SLOT, id) == 0;
+        if (again && !told)
+            check_double(c, id);
     }
-    return 0;
 }
 
 static int check_quarantined(const char *file, void *arg)
@@ -246,7 +275,7 @@ long fsck_run(struct queue *q, void (*visit)(const struct fsck_finding *, void *
         r = scan_dir(q->spool, c.d, check_name, &c);
     }
     if (r == 0)
-        r = find_doubles(&c);
+        find_doubles(&c);
     if (r == 0)
         r = scan_dir(q->spool, DIR_QUARANTINE, check_quarantined, &c);
     free(c.ids);

@@ -1,8 +1,9 @@
 /* list.c: names first, documents only of what is shown.
  *
- * The folders are read in the order a job runs through them, so that one that
- * moves on meanwhile is seen in the later place.  An entry whose file is gone
- * when it is opened has moved on: it is looked up again, and shown once.
+ * All folders are read before anything is shown, in the order a job runs through
+ * them, so that one that moves on meanwhile is seen in the later place.  An
+ * entry whose file is gone when it is opened has moved on: if a later folder's
+ * list has it, it is shown there, else it is looked up again; once.
  */
 #include "queue/list.h"
 
@@ -37,6 +38,7 @@ struct listing {
     void *arg;
     struct err *err;
     size_t shown;
+    struct entries *entries;   /* of each state */
     char (*moved)[ID_MAX + 1]; /* shown where they went: not to be shown again */
     size_t moved_n;
 };
@@ -94,12 +96,11 @@ static bool wants_name(const struct list_filter *f, const struct name *n, int64_
     }
 }
 
-/* Done and dead: newest first, by the moment of the last rename (ctime). */
-static int64_t sort_key(const struct entries *e, const char *file, const struct name *n)
+/* Done and dead: newest first, by the moment of the last rename (ctime).  Asked
+ * for only where they are shown. */
+static int64_t ended_key(const struct entries *e, const char *file)
 {
     struct stat st;
-    if (e->d != DIR_DONE && e->d != DIR_DEAD)
-        return n->held ? INT64_MAX : n->time_us;
     if (fstatat(e->q->spool->dir[e->d], file, &st, AT_SYMLINK_NOFOLLOW) != 0)
         return INT64_MAX;
     return -((int64_t)st.st_ctim.tv_sec * INT64_C(1000000000) + st.st_ctim.tv_nsec);
@@ -120,7 +121,7 @@ static int add_entry(const char *file, void *arg)
         e->cap = cap;
     }
     struct entry *at = &e->item[e->n];
-    *at = (struct entry){strdup(file), sort_key(e, file, &n), n.priority};
+    *at = (struct entry){strdup(file), n.held ? INT64_MAX : n.time_us, n.priority};
     if (!at->file)
         return -1;
     e->n++;
@@ -158,6 +159,8 @@ static int compare_time(const void *x, const void *y)
 static void sort_entries(struct entries *e)
 {
     order_now = e->now;
+    for (size_t i = 0; i < e->n && (e->d == DIR_DONE || e->d == DIR_DEAD); i++)
+        e->item[i].key = ended_key(e, e->item[i].file);
     if (e->n > 0)
         qsort(e->item, e->n, sizeof *e->item,
               e->d == DIR_PENDING ? compare_waiting : compare_time);
@@ -201,12 +204,26 @@ static int show(struct listing *l, struct found *job)
     return r;
 }
 
+/* Is this id in the list of a later state? */
+static bool is_listed_later(const struct listing *l, enum dir d, const char *id)
+{
+    for (int later = d + 1; later < STATE_COUNT; later++)
+        for (size_t i = 0; i < l->entries[later].n; i++) {
+            struct name n;
+            const char *file = l->entries[later].item[i].file;
+            if (strstr(file, id) && name_parse((enum dir)later, file, &n) &&
+                strcmp(n.id, id) == 0)
+                return true;
+        }
+    return false;
+}
+
 /* One that moved on since its folder was read. */
-static int show_moved(struct listing *l, const char *id)
+static int show_moved(struct listing *l, enum dir d, const char *id)
 {
     struct found job;
     struct err none = ERR_INIT;
-    if (l->f->part != LIST_ALL || find_job(l->q, id, &job, &none) != 0)
+    if (l->f->part != LIST_ALL || is_listed_later(l, d, id) || find_job(l->q, id, &job, &none) != 0)
         return 0;
     note_moved(l, id);
     return show(l, &job);
@@ -221,7 +238,7 @@ static int show_entry(struct listing *l, enum dir d, const char *file)
     int r = found_read(l->q, &job, l->err);
     if (r < 0)
         return -1;
-    return r == 0 ? show(l, &job) : show_moved(l, job.name.id);
+    return r == 0 ? show(l, &job) : show_moved(l, d, job.name.id);
 }
 
 static bool enough(const struct listing *l)
@@ -261,17 +278,11 @@ int list_jobs(struct queue *q, const struct list_filter *f,
     struct entries e[STATE_COUNT] = {0};
     int64_t now = clock_wall_us();
     int r = 0;
-    for (int d = DIR_PENDING; d <= DIR_PROCESSING && r == 0; d++)
+    l.entries = e;
+    for (int d = 0; d < STATE_COUNT && r == 0; d++)
         r = read_entries(&l, (enum dir)d, now, &e[d]);
-    for (size_t i = 0; i < STATE_COUNT && r == 0; i++) {
-        enum dir d = shown[i];
-        if (enough(&l))
-            break;
-        if (d == DIR_DONE || d == DIR_DEAD)
-            r = read_entries(&l, d, now, &e[d]);
-        if (r == 0)
-            r = show_all(&l, &e[d]);
-    }
+    for (size_t i = 0; i < STATE_COUNT && r == 0 && !enough(&l); i++)
+        r = show_all(&l, &e[shown[i]]);
     for (int d = 0; d < STATE_COUNT; d++)
         entries_release(&e[d]);
     free(l.moved);

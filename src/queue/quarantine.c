@@ -143,25 +143,36 @@ int quarantine_put(struct queue *q, enum dir d, const char *file, const char *as
     return err_sys(err, "put aside", file);
 }
 
+static int no_file(const struct job *report, struct err *err)
+{
+    return err_set(err, ERR_UNKNOWN, "the file this report is about is no longer in %s/; remove "
+                   "the report: queuectl delete %s", dir_name(DIR_QUARANTINE), report->id);
+}
+
+/* By way of a dot name of ours: the report must be gone before a pool can see
+ * the file, or a second verdict on it would lean on a report about to go.  A
+ * crash in between leaves the dot name, which a pool puts back. */
 int quarantine_restore(struct queue *q, const struct job *report, struct err *err)
 {
     const char *name = report->quarantined;
+    struct stat st;
     struct name n = {0};
-    char file[FILE_NAME_MAX + 1];
-    if (file_move(q->spool, DIR_QUARANTINE, name, DIR_PENDING, name) != 0) {
-        if (errno == ENOENT)
-            return err_set(err, ERR_UNKNOWN, "the file this report is about is no longer in %s/; "
-                           "remove the report: queuectl delete %s", dir_name(DIR_QUARANTINE),
-                           report->id);
-        if (errno == EEXIST)
-            return err_set(err, ERR_EXISTS, "%s/%s is there again already",
-                           dir_name(DIR_PENDING), name);
-        return err_sys(err, "put back", name);
-    }
+    char file[FILE_NAME_MAX + 1], own[2 * FILE_NAME_MAX];
+    snprintf(own, sizeof own, ".%s.%s", q->spool->token, name);
+    if (strlen(own) > FILE_NAME_MAX)
+        return err_set(err, ERR_BAD, "%s: its name is too long; move it to %s/ under a shorter one",
+                       name, dir_name(DIR_PENDING));
+    if (fstatat(q->spool->dir[DIR_PENDING], name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+        return err_set(err, ERR_EXISTS, "%s/%s is there again already", dir_name(DIR_PENDING),
+                       name);
+    if (file_move(q->spool, DIR_QUARANTINE, name, DIR_PENDING, own) != 0)
+        return errno == ENOENT ? no_file(report, err) : err_sys(err, "put back", name);
     snprintf(n.id, sizeof n.id, "%s", report->id);
     name_format(DIR_DEAD, &n, file);
     file_remove(q->spool, DIR_DEAD, file);
     idlock_forget(q->spool, report->id);
+    if (file_move(q->spool, DIR_PENDING, own, DIR_PENDING, name) != 0)
+        return err_sys(err, "put back", name);
     return 0;
 }
 

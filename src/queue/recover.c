@@ -90,8 +90,9 @@ static int each_process_of(struct queue *q, const struct name *n, const char *ru
     struct signalling s = {.sig = sig};
     struct live_record r;
     struct stat st;
+    struct token t;
     struct buf entry = BUF_INIT;
-    if (!this_boot(n))
+    if (!this_boot(n) || !token_parse(n->token, &t))
         return 0;
     if (read_record(q, n, run, &r) && group_lives(&r)) {
         s.count++;
@@ -105,7 +106,7 @@ static int each_process_of(struct queue *q, const struct name *n, const char *ru
         s.count++; /* could not look: in doubt it lives */
     buf_release(&entry);
     if (sig && fstatat(q->spool->dir[DIR_IDS], n->id, &st, AT_SYMLINK_NOFOLLOW) == 0)
-        sys_each_with_file(st.st_dev, st.st_ino, signal_process, &s);
+        sys_each_with_file(st.st_dev, st.st_ino, (pid_t)t.pid, signal_process, &s);
     free(s.told);
     return s.count;
 }
@@ -206,6 +207,13 @@ static void fill_claim(struct claim *c, const struct name *n, const char *run, i
     snprintf(c->file, sizeof c->file, "%s", run);
 }
 
+static bool is_away(struct queue *q, const char *run)
+{
+    struct stat st;
+    return fstatat(q->spool->dir[DIR_PROCESSING], run, &st, AT_SYMLINK_NOFOLLOW) != 0 &&
+           errno == ENOENT;
+}
+
 enum recover_result recover_run(struct queue *q, struct orphan *o, int64_t now, struct err *err)
 {
     struct name n;
@@ -220,6 +228,9 @@ enum recover_result recover_run(struct queue *q, struct orphan *o, int64_t now, 
         err_sys(err, "lock id", n.id);
         return RECOVER_ERROR;
     }
+    /* Another pool has settled it, and the lock is of the job's next run. */
+    if (l == IDLOCK_BUSY && is_away(q, o->run))
+        return RECOVER_SETTLED;
     enum recover_result r = RECOVER_ALIVE;
     if (l == IDLOCK_OWNED) {
         fill_claim(&c, &n, o->run, lock);

@@ -21,6 +21,7 @@
 #include "spool/watch.h"
 
 #define SAFETY_MS 30000
+#define DELETED_MS 500 /* nothing tells that a job was deleted */
 #define LOOK_MIN_US (2 * US_PER_MS)
 
 struct waiting {
@@ -166,6 +167,8 @@ static int wait_event(struct waiting *w, struct watch *watch, int64_t deadline, 
     int64_t now = clock_mono_us();
     int64_t pause = 10 * look_cost > LOOK_MIN_US ? 10 * look_cost : LOOK_MIN_US;
     int timeout = shorter(SAFETY_MS, watch_interval_ms(watch));
+    if (!w->all)
+        timeout = shorter(timeout, DELETED_MS);
     if (w->empty_looks == 1)
         timeout = 1;
     if (deadline >= 0)

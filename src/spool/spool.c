@@ -111,14 +111,19 @@ static int mark_write(int root, bool replace)
     return io_sync(root);
 }
 
-static int mark_check(const struct mark *m, ino_t inode, const char *path, struct err *err)
+static int format_check(const struct mark *m, const char *path, struct err *err)
 {
-    char host[SYS_ID_LEN + 1] = "", boot[SYS_ID_LEN + 1] = "";
     if (m->format > SPOOL_FORMAT)
         return err_set(err, ERR_BAD,
                        "%s was made by a newer queuectl (format %" PRId64 ", this one knows %d); "
                        "use that one",
                        path, m->format, SPOOL_FORMAT);
+    return 0;
+}
+
+static int mark_check(const struct mark *m, ino_t inode, const char *path, struct err *err)
+{
+    char host[SYS_ID_LEN + 1] = "", boot[SYS_ID_LEN + 1] = "";
     if (m->format < 1 || m->inode < 0)
         return err_set(err, ERR_BAD, "%s/" MARK " is damaged; if no worker runs on this spool: "
                        "queuectl init --adopt %s", path, path);
@@ -308,6 +313,8 @@ static int check_mark(const struct spool *sp, bool foreign, struct err *err)
                            "queuectl init %s", sp->path, sp->path);
         return err_sys(err, "read " MARK " of", sp->path);
     }
+    if (format_check(&m, sp->path, err) != 0)
+        return -1;
     return foreign ? 0 : mark_check(&m, inode, sp->path, err);
 }
 
