@@ -106,3 +106,12 @@ hasnt() {
     printf 'in:       %s\nunwanted: %s\n' "$1" "$2" >&2
     return 1
 }
+
+# on_terminal COLUMNS COMMAND: COMMAND (for the shell; $Q is the program) on a
+# terminal so wide; what it printed is in $out, without carriage returns.
+on_terminal() {
+    out=$(Q=$QUEUECTL_BIN TERM=${TERM_KIND:-xterm} \
+        script -qec "stty cols $1 rows 24; $2" /dev/null </dev/null | tr -d '\r')
+}
+
+uncoloured() { sed 's/\x1b\[[0-9;]*m//g'; }

@@ -1,0 +1,153 @@
+#!/usr/bin/env bats
+# wait: until jobs have ended, and with which code.
+
+load helper
+
+setup() { setup_spool; }
+teardown() { teardown_spool; }
+
+@test "0: all are done" {
+    start_workers 2
+    q enqueue --id a --command true >/dev/null
+    q enqueue --id b --command true >/dev/null
+    expect 0 q wait a b
+    is "$out/$err" "/"
+    is "$(field a state) $(field b state)" "done done"
+    expect 0 q wait a a
+}
+
+@test "1: one is dead, and it is named with its reason; the others are waited for" {
+    start_workers 1
+    q enqueue --id a --max-retries 0 --command 'exit 3' >/dev/null
+    q enqueue --id b --command 'sleep 0.3' >/dev/null
+    expect 1 q wait a b
+    is "$err" "queuectl: a is dead: exit 3"
+    is_state b "done"
+}
+
+@test "1: cancelled while waited for" {
+    q enqueue --id a --command true >/dev/null
+    q wait a 2>said &
+    waiter=$!
+    q cancel a >/dev/null
+    code=0
+    wait $waiter || code=$?
+    is "$code" 1
+    is "$(cat said)" "queuectl: a is dead: cancelled"
+}
+
+@test "124: the time is over, the jobs go on" {
+    q enqueue --id a --command true >/dev/null
+    begin=$(date +%s%N)
+    expect 124 q wait a --timeout 300ms
+    took=$((($(date +%s%N) - begin) / 1000000))
+    ((took >= 300 && took < 3000))
+    is "$err" "queuectl: timed out; the jobs go on"
+    is_state a pending
+    expect 124 q wait a --timeout 0
+    start_workers 1
+    expect 0 q wait a --timeout 20
+}
+
+@test "130: interrupted" {
+    q enqueue --id a --command true >/dev/null
+    expect 130 python3 - "$QUEUECTL_BIN" <<'PY'
+import os, signal, subprocess, sys, time
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+p = subprocess.Popen([sys.argv[1], "wait", "a"])
+# Until it handles the signal itself.
+def handles():
+    for line in open("/proc/%d/status" % p.pid):
+        if line.startswith("SigCgt"):
+            return int(line.split()[1], 16) >> (signal.SIGINT - 1) & 1
+while not handles():
+    time.sleep(0.005)
+p.send_signal(signal.SIGINT)
+sys.exit(p.wait(20))
+PY
+    is_state a pending
+}
+
+@test "an unknown id: 1, at once" {
+    refuses 1 "no job \"nope\" in $WORK/spool (never there, or deleted)" wait nope
+    q enqueue --id a --command true >/dev/null
+    refuses 1 "no job \"nope\" in $WORK/spool (never there, or deleted)" wait a nope
+}
+
+@test "a job that is deleted while it is waited for: 1, soon" {
+    q enqueue --id a --command true >/dev/null
+    timeout 5 "$QUEUECTL_BIN" wait a 2>said &
+    waiter=$!
+    q delete a --yes >/dev/null
+    code=0
+    wait $waiter || code=$?
+    is "$code" 1
+    is "$(cat said)" "queuectl: no job \"a\" in $WORK/spool (never there, or deleted)"
+}
+
+@test "through failures and retries until the end" {
+    start_workers 1
+    q enqueue --id a --backoff-base 1 --command '[ "$QUEUECTL_RUN" = 2 ]' >/dev/null
+    expect 0 q wait a --timeout 20
+    is "$(field a runs)" 2
+}
+
+@test "--all, and no id: until nothing is left but held jobs" {
+    start_workers 2
+    for i in $(seq 20); do q enqueue --command true >/dev/null; done
+    q enqueue --id h --command true --delay 1h >/dev/null
+    q hold h >/dev/null
+    expect 0 q wait --all
+    is "$(count_of "done")" 20
+    for i in $(seq 20); do q enqueue --command true >/dev/null; done
+    expect 0 q wait
+    is "$(count_of "done")" 40
+    refuses 2 "wait: IDs and --all exclude each other" wait a --all
+}
+
+@test "--all: 1 when a job died meanwhile, 0 when it had been dead before" {
+    start_workers 1
+    q enqueue --wait --id old --max-retries 0 --command false >/dev/null 2>&1 || true
+    q enqueue --id a --command 'sleep 0.2' >/dev/null
+    expect 0 q wait --all
+    q enqueue --id b --max-retries 0 --command 'sleep 0.3; exit 1' >/dev/null
+    expect 1 q wait --all
+    is "$err" "queuectl: not all were done; see queuectl dlq list"
+}
+
+@test "--all on an empty spool, and with the time over" {
+    expect 0 q wait --all
+    q enqueue --id a --command true >/dev/null
+    expect 124 q wait --all --timeout 200ms
+}
+
+@test "a dropped file can be waited for by its name" {
+    start_workers 1
+    echo '{"id":"a","command":"sleep 0.2"}' >spool/pending/a.json
+    expect 0 q wait a --timeout 20
+    is_state a "done"
+}
+
+@test "many waiters end together" {
+    start_workers 1
+    q enqueue --id a --command 'until [ -e go ]; do sleep 0.02; done' >/dev/null
+    pids=()
+    for i in $(seq 20); do
+        q wait a &
+        pids+=($!)
+    done
+    touch go
+    for pid in "${pids[@]}"; do wait "$pid"; done
+}
+
+@test "bad words" {
+    refuses 2 "--timeout soon: no duration; use 90, 90s, 5m, 2h, 7d" wait a --timeout soon
+    refuses 2 "--timeout needs a value: --timeout DURATION" wait a --timeout
+}
+
+@test "on a terminal it says that nothing will run" {
+    q enqueue --id a --command true >/dev/null
+    on_terminal 100 '$Q wait a --timeout 10ms; echo code $?'
+    has "$out" "queuectl: no workers on ./spool; start some: queuectl worker start"
+    has "$out" "code 124"
+}
