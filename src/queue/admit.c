@@ -147,20 +147,22 @@ static void inspect(struct admission *a, struct entry *e)
 
 /* -- own, lock, write ---------------------------------------------------- */
 
-/* Back to the name it was dropped under, or one like it. */
-static void disown(struct admission *a, struct entry *e)
+/* Back to the name it was dropped under, or to one like it. */
+static void give_back(const struct spool *sp, const char *own, const char *file)
 {
     char other[FILE_NAME_MAX + 1], id[ID_MAX + 1];
-    if (!e->owned)
-        return;
-    e->owned = false;
-    if (file_move(a->q->spool, DIR_PENDING, e->own, DIR_PENDING, e->d->file) == 0 ||
-        errno != EEXIST)
+    if (file_move(sp, DIR_PENDING, own, DIR_PENDING, file) == 0 || errno == ENOENT)
         return;
     name_new_id("x", 0, id);
-    snprintf(other, sizeof other, "%.*s-%s.json", (int)(strlen(e->d->file) - 5), e->d->file,
-             id + 2);
-    file_move(a->q->spool, DIR_PENDING, e->own, DIR_PENDING, other);
+    snprintf(other, sizeof other, "%.*s-%s.json", (int)(strlen(file) - 5), file, id + 2);
+    file_move(sp, DIR_PENDING, own, DIR_PENDING, other);
+}
+
+static void disown(struct admission *a, struct entry *e)
+{
+    if (e->owned)
+        give_back(a->q->spool, e->own, e->d->file);
+    e->owned = false;
 }
 
 static void own(struct admission *a, struct entry *e)
@@ -361,20 +363,11 @@ void admit_batch(struct queue *q, struct dropped *const *dropped, size_t n, int6
 static int put_back_if_dead(const char *file, void *arg)
 {
     struct queue *q = arg;
-    char token[TOKEN_MAX + 1], other[FILE_NAME_MAX + 1], id[ID_MAX + 1];
-    struct token t;
-    const char *dot = file[0] == '.' ? strchr(file + 1, '.') : NULL;
-    if (!dot || dot - file - 1 > TOKEN_MAX)
-        return 0;
-    snprintf(token, sizeof token, "%.*s", (int)(dot - file - 1), file + 1);
-    if (!token_parse(token, &t) || strcmp(token, q->spool->token) == 0 ||
-        live_is_alive(q->spool, token))
-        return 0;
-    if (file_move(q->spool, DIR_PENDING, file, DIR_PENDING, dot + 1) == 0 || errno == ENOENT)
-        return 0;
-    name_new_id("x", 0, id);
-    snprintf(other, sizeof other, "%.*s-%s.json", (int)(strlen(dot + 1) - 5), dot + 1, id + 2);
-    file_move(q->spool, DIR_PENDING, file, DIR_PENDING, other);
+    char token[TOKEN_MAX + 1];
+    const char *name = name_owned(file, token);
+    if (name && strlen(name) > 5 && strcmp(token, q->spool->token) != 0 &&
+        !live_is_alive(q->spool, token))
+        give_back(q->spool, file, name);
     return 0;
 }
 

@@ -291,15 +291,10 @@ static int sweep_tmp(const char *file, void *arg)
 {
     struct queue *q = arg;
     struct stat st;
-    struct token t;
     char token[TOKEN_MAX + 1];
-    const char *dot = strchr(file, '.');
+    bool ours = token_prefix(file, token) != NULL;
     if (fstatat(q->spool->dir[DIR_TMP], file, &st, AT_SYMLINK_NOFOLLOW) != 0)
         return 0;
-    bool ours = dot && dot - file <= TOKEN_MAX;
-    if (ours)
-        snprintf(token, sizeof token, "%.*s", (int)(dot - file), file);
-    ours = ours && token_parse(token, &t);
     bool stale = ours ? older_than(&st, TMP_YOUNG_SEC) && !live_is_alive(q->spool, token)
                       : older_than(&st, TMP_STALE_SEC);
     if (stale && !S_ISDIR(st.st_mode))

@@ -94,25 +94,14 @@ static int count_recent(const char *file, void *arg)
     return 0;
 }
 
-/* .TOKEN.NAME: a dropped file in the hands of a pool; other dot names are writers'. */
-static bool is_being_taken(const char *file)
-{
-    char token[TOKEN_MAX + 1];
-    struct token t;
-    const char *dot = file[0] == '.' ? strchr(file + 1, '.') : NULL;
-    if (!dot || dot - file - 1 > TOKEN_MAX)
-        return false;
-    snprintf(token, sizeof token, "%.*s", (int)(dot - file - 1), file + 1);
-    return token_parse(token, &t);
-}
-
 static int still_busy(const char *file, void *arg)
 {
     const enum dir *d = arg;
     struct name n;
+    char token[TOKEN_MAX + 1];
     if (name_parse(*d, file, &n))
         return !n.held;
-    return *d == DIR_PENDING && (name_is_foreign(file) || is_being_taken(file));
+    return *d == DIR_PENDING && (name_is_foreign(file) || name_owned(file, token));
 }
 
 static int look_at_all(struct waiting *w, struct err *err)

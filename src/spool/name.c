@@ -100,6 +100,17 @@ bool token_parse(const char *text, struct token *out)
     return token_parse_n(text, strlen(text), out);
 }
 
+const char *token_prefix(const char *text, char token[TOKEN_MAX + 1])
+{
+    struct token t;
+    const char *dot = strchr(text, '.');
+    if (!dot || !token_parse_n(text, (size_t)(dot - text), &t))
+        return NULL;
+    memcpy(token, text, (size_t)(dot - text));
+    token[dot - text] = '\0';
+    return dot + 1;
+}
+
 void token_make(char out[TOKEN_MAX + 1])
 {
     char boot[SYS_ID_LEN + 1];
@@ -209,6 +220,11 @@ bool name_is_foreign(const char *file)
     size_t len = strlen(file);
     return file[0] != '.' && len > SUFFIX_LEN && strcmp(file + len - SUFFIX_LEN, SUFFIX) == 0 &&
            !name_parse(DIR_PENDING, file, &n);
+}
+
+const char *name_owned(const char *file, char token[TOKEN_MAX + 1])
+{
+    return file[0] == '.' ? token_prefix(file + 1, token) : NULL;
 }
 
 /* n characters of an alphabet without look-alikes (5 bits each). */

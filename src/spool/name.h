@@ -67,6 +67,9 @@ bool name_id_valid(const char *id);
 /* In pending/: ends in .json, starts with no dot, and is not canonical. */
 bool name_is_foreign(const char *file);
 
+/* A dropped file in the hands of a pool is called .TOKEN.NAME: NAME, else NULL. */
+const char *name_owned(const char *file, char token[TOKEN_MAX + 1]);
+
 /* A token names one process for ever: boot-pid-start-random, of [0-9a-f-]. */
 struct token {
     char boot[9]; /* the first eight digits of the boot id */
@@ -74,6 +77,8 @@ struct token {
     int64_t start; /* sys_process_start() */
 };
 bool token_parse(const char *text, struct token *out);
+/* Text that begins with a token and a dot: what lies behind the dot, else NULL. */
+const char *token_prefix(const char *text, char token[TOKEN_MAX + 1]);
 void token_make(char out[TOKEN_MAX + 1]); /* for the calling process */
 
 /* A new sortable id: the time and random digits, "20261122t031500-k3f9q2xw".
