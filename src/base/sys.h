@@ -48,8 +48,9 @@ int sys_each_with_env(const char *entry, void (*visit)(pid_t pid, int64_t start,
 
 /* Mark an open file, for all who inherit it: only those are visited below. */
 int sys_mark_file(int fd);
-/* The same for every process that has this file open and marked.  0 where this cannot be known. */
-int sys_each_with_file(dev_t dev, ino_t ino,
+/* The same for every process that has this file open and marked, with a lock on
+ * it that `taker` took (who may be dead).  0 where this cannot be known. */
+int sys_each_with_file(dev_t dev, ino_t ino, pid_t taker,
                        void (*visit)(pid_t pid, int64_t start, void *arg), void *arg);
 
 /* Call visit for every descendant of this process (children first or not: any

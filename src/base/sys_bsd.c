@@ -483,9 +483,10 @@ int sys_each_descendant(void (*visit)(pid_t, int64_t, void *), void *arg)
 
 /* kern.proc.filedesc and its like differ too much to be worth it: callers have
  * the group and the environment as well. */
-int sys_each_with_file(dev_t dev, ino_t ino, void (*visit)(pid_t, int64_t, void *), void *arg)
+int sys_each_with_file(dev_t dev, ino_t ino, pid_t taker, void (*visit)(pid_t, int64_t, void *),
+                       void *arg)
 {
-    (void)dev, (void)ino, (void)visit, (void)arg;
+    (void)dev, (void)ino, (void)taker, (void)visit, (void)arg;
     return 0;
 }
 

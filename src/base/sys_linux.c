@@ -289,6 +289,7 @@ int sys_each_with_env(const char *entry, void (*visit)(pid_t, int64_t, void *), 
 struct file_search {
     dev_t dev;
     ino_t ino;
+    pid_t taker;
     void (*visit)(pid_t, int64_t, void *);
     void *arg;
     int count;
@@ -299,7 +300,16 @@ int sys_mark_file(int fd)
     return fcntl(fd, F_SETFL, O_APPEND);
 }
 
-static bool is_marked(pid_t pid, const char *number)
+/* "lock: 1: FLOCK ADVISORY WRITE PID ..." is there if this open file has the
+ * lock.  The pid of a dead taker is 0 in a PID namespace that is not the first. */
+static bool is_taken_by(const char *fdinfo, pid_t taker)
+{
+    const char *lock = strstr(fdinfo, "FLOCK"), *pid = lock ? strstr(lock, "WRITE") : NULL;
+    long found = pid ? strtol(pid + 5, NULL, 10) : -1;
+    return found == 0 || found == (long)taker;
+}
+
+static bool is_marked(pid_t pid, const char *number, pid_t taker)
 {
     char path[80], text[512];
     snprintf(path, sizeof path, "/proc/%ld/fdinfo/%.20s", (long)pid, number);
@@ -309,10 +319,10 @@ static bool is_marked(pid_t pid, const char *number)
         close(fd);
     text[n > 0 ? n : 0] = '\0';
     const char *flags = strstr(text, "flags:");
-    return flags && (strtoul(flags + 6, NULL, 8) & O_APPEND);
+    return flags && (strtoul(flags + 6, NULL, 8) & O_APPEND) && is_taken_by(text, taker);
 }
 
-static bool has_open(pid_t pid, dev_t dev, ino_t ino)
+static bool has_open(pid_t pid, const struct file_search *s)
 {
     char path[40];
     struct stat st;
@@ -321,8 +331,8 @@ static bool has_open(pid_t pid, dev_t dev, ino_t ino)
     snprintf(path, sizeof path, "/proc/%ld/fd", (long)pid);
     DIR *fds = opendir(path);
     while (fds && !has && (e = readdir(fds)))
-        has = fstatat(dirfd(fds), e->d_name, &st, 0) == 0 && st.st_ino == ino &&
-              st.st_dev == dev && is_marked(pid, e->d_name);
+        has = fstatat(dirfd(fds), e->d_name, &st, 0) == 0 && st.st_ino == s->ino &&
+              st.st_dev == s->dev && is_marked(pid, e->d_name, s->taker);
     if (fds)
         closedir(fds);
     return has;
@@ -332,15 +342,16 @@ static void match_file(pid_t pid, void *arg)
 {
     struct file_search *s = arg;
     int64_t start = pid == getpid() ? -1 : sys_process_start(pid);
-    if (start < 0 || !has_open(pid, s->dev, s->ino))
+    if (start < 0 || !has_open(pid, s))
         return;
     s->count++;
     s->visit(pid, start, s->arg);
 }
 
-int sys_each_with_file(dev_t dev, ino_t ino, void (*visit)(pid_t, int64_t, void *), void *arg)
+int sys_each_with_file(dev_t dev, ino_t ino, pid_t taker, void (*visit)(pid_t, int64_t, void *),
+                       void *arg)
 {
-    struct file_search s = {dev, ino, visit, arg, 0};
+    struct file_search s = {dev, ino, taker, visit, arg, 0};
     each_process(match_file, &s);
     return s.count;
 }
