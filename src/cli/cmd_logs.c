@@ -106,6 +106,23 @@ static int follow(struct logs_reading *r)
 
 /* --- the command ---------------------------------------------------------- */
 
+/* What output-max took away must not look like the end. */
+static void say_cut(const struct found *f, int run)
+{
+    cJSON *history = f->job.doc ? json_value(f->job.doc, "history") : NULL;
+    const cJSON *one;
+    cJSON_ArrayForEach(one, history)
+    {
+        const cJSON *number = cJSON_GetObjectItemCaseSensitive(one, "run");
+        const cJSON *cut = cJSON_GetObjectItemCaseSensitive(one, "output_cut");
+        if (cJSON_IsNumber(number) && cJSON_IsNumber(cut) && (int)number->valuedouble == run &&
+            cut->valuedouble > 0)
+            say("%s: %.0f bytes of run %d were cut off (output-max)", f->name.id,
+                cut->valuedouble, run);
+    }
+    cJSON_Delete(history);
+}
+
 static int print_logs(const struct call *c, struct logs_reading *r, int64_t run)
 {
     struct found f;
@@ -115,6 +132,8 @@ static int print_logs(const struct call *c, struct logs_reading *r, int64_t run)
     if (find_job(r->q, r->id, &f, &err) != 0)
         return say_error(&err);
     int code = print_once(r, &f, run);
+    fflush(stdout);
+    say_cut(&f, run > 0 ? (int)run : last_run(&f));
     found_release(&f);
     return code;
 }

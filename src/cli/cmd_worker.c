@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "base/sys.h"
 #include "cli/commands.h"
 #include "cli/open.h"
@@ -26,7 +27,7 @@
 #define READY_FD 3
 #define TALK_FD 3
 #define STOP_LOOK_MS 20
-#define STOP_SAY_ROUND 5 /* jobs that end at once need no word */
+#define STOP_SAY_ROUND 8 /* what ends at once needs no word */
 
 static int find_self(char *path, size_t size)
 {
@@ -111,6 +112,10 @@ static int run_pool(const char *spool, int64_t count, bool drain, bool backgroun
                              .ready_fd = background ? READY_FD : -1,
                              .program = program};
     int status = pool_run(&o, &err);
+    if (err.kind != ERR_NONE && background) { /* its stderr is the log */
+        log_line(LOG_FATAL, "%s", err.text);
+        return EXIT_FAILED;
+    }
     return err.kind != ERR_NONE ? say_error(&err) : status;
 }
 
@@ -207,16 +212,20 @@ static size_t count_left(struct queue *q, struct workers_seen *asked)
 
 static void say_awaited(const struct workers_seen *asked)
 {
-    struct buf jobs = BUF_INIT;
+    struct buf jobs = BUF_INIT, pids = BUF_INIT;
     for (size_t i = 0; i < asked->count; i++) {
         char id[ID_MAX + 1];
         workers_job(&asked->record[i], id);
         if (id[0])
             buf_addf(&jobs, "%s%s", jobs.len ? ", " : "", id);
+        buf_addf(&pids, " %lld", (long long)asked->record[i].pid);
     }
     if (jobs.len)
         say("waiting for %s to end", buf_str(&jobs));
+    else
+        say("waiting for the processes%s to leave", buf_str(&pids));
     buf_release(&jobs);
+    buf_release(&pids);
 }
 
 /* The locks of the dying say when they are gone; a killed pool's workers leave by

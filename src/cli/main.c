@@ -53,6 +53,7 @@ int main(int argc, char **argv)
     /* A reader that has seen enough ends us quietly, even where we inherited
      * SIGPIPE ignored. */
     signal(SIGPIPE, SIG_DFL);
+    signal(SIGXFSZ, SIG_IGN); /* an error of a write, and no reason to die */
     struct call c;
     int code = options_parse(&c, argc, argv) == 0 ? run(&c) : EXIT_USAGE;
     options_release(&c);

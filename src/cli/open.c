@@ -74,6 +74,8 @@ void open_say_idle(const struct call *c, struct queue *q)
         say("paused since %s; go on with: queuectl resume", since);
         return;
     }
+    if (spool_is_full(q->spool))
+        say("the disk is full: nothing is started until there is room");
     struct workers_seen seen;
     if (workers_look(q, &seen, NULL) != 0)
         return;

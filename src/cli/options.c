@@ -82,8 +82,8 @@ static int unknown_option(const struct call *c, const char *text, size_t n)
     if (best)
         say("no option --%s; did you mean --%s?", name, best);
     else
-        say("no option --%s; see queuectl %s%s--help", name, c->cmd ? c->cmd->name : "",
-            c->cmd ? " " : "");
+        say("no option --%s; see queuectl %s%s%s%s--help", name, c->group ? c->group->name : "",
+            c->group ? " " : "", c->cmd ? c->cmd->name : "", c->cmd ? " " : "");
     return -1;
 }
 
@@ -149,8 +149,9 @@ static int read_letter(struct reader *r, const char *text)
     if (!o)
         o = find_letter(global_options, text[0]);
     if (!o || (!o->arg && text[1])) {
-        say("no option -%s; see queuectl %s%s--help", text, r->c->cmd ? r->c->cmd->name : "",
-            r->c->cmd ? " " : "");
+        const struct call *c = r->c;
+        say("no option -%s; see queuectl %s%s%s%s--help", text, c->group ? c->group->name : "",
+            c->group ? " " : "", c->cmd ? c->cmd->name : "", c->cmd ? " " : "");
         return -1;
     }
     if (o->arg)

@@ -2,6 +2,7 @@
 #include "queue/finish.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -106,6 +107,13 @@ static enum dir goal(const struct claim *c, char file[FILE_NAME_MAX + 1])
     return where[c->fate];
 }
 
+/* ENOENT of a rename may mean the folder it goes to. */
+static bool is_there(struct queue *q, const char *run)
+{
+    struct stat st;
+    return fstatat(q->spool->dir[DIR_PROCESSING], run, &st, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
 enum finish_result finish_move(struct queue *q, const struct claim *c, struct err *err)
 {
     char file[FILE_NAME_MAX + 1];
@@ -115,7 +123,7 @@ enum finish_result finish_move(struct queue *q, const struct claim *c, struct er
          * file; after it the job is where it belongs. */
         if (file_move(q->spool, DIR_PROCESSING, c->run, to, file) == 0)
             return FINISH_MOVED;
-        if (errno == ENOENT)
+        if (errno == ENOENT && !is_there(q, c->run))
             return FINISH_TAKEN_AWAY;
         if (errno != EEXIST || quarantine_namesake(q, to, file, c->name.id) != 0)
             break;

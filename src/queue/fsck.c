@@ -265,11 +265,32 @@ static int check_quarantined(const char *file, void *arg)
     return 0;
 }
 
+/* What stops commands and workers beside the jobs themselves. */
+static void check_spool(struct check *c)
+{
+    struct err bad = ERR_INIT;
+    struct fsck_finding f = {.place = c->q->spool->path};
+    if (spool_check_trust(c->q->spool, &bad) != 0) {
+        f.code = "untrusted";
+        f.text = bad.text;
+        c->findings++;
+        c->visit(&f, c->arg);
+    }
+    if (c->q->settings_err.kind != ERR_NONE) {
+        f.code = "bad-settings";
+        f.place = SETTINGS_FILE;
+        f.text = c->q->settings_err.text;
+        c->findings++;
+        c->visit(&f, c->arg);
+    }
+}
+
 long fsck_run(struct queue *q, void (*visit)(const struct fsck_finding *, void *), void *arg,
               size_t *looked, struct err *err)
 {
     struct check c = {.q = q, .visit = visit, .arg = arg, .err = err};
     int r = 0;
+    check_spool(&c);
     for (int d = 0; d < STATE_COUNT && r == 0; d++) {
         c.d = (enum dir)d;
         r = scan_dir(q->spool, c.d, check_name, &c);

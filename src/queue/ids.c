@@ -91,6 +91,14 @@ static bool taken_since(int fd, const struct id_set *set)
                                           st.st_mtim.tv_nsec / 1000 >= set->since_us - GRAIN_US;
 }
 
+/* Without a file in ids/ (somebody removed it) a result is still no free id. */
+static bool has_ended(struct queue *q, const char *id)
+{
+    enum dir state;
+    char file[FILE_NAME_MAX + 1];
+    return scan_find_ended(q->spool, id, &state, file) != 0;
+}
+
 enum ids_claim ids_reserve(struct queue *q, const char *id, struct id_set *set,
                            const char *own_batch, int *fd, bool *fresh)
 {
@@ -100,7 +108,7 @@ enum ids_claim ids_reserve(struct queue *q, const char *id, struct id_set *set,
         *fresh = made;
     if (lock == IDLOCK_ERROR)
         return IDS_ERROR;
-    if (lock == IDLOCK_OWNED && made)
+    if (lock == IDLOCK_OWNED && made && !has_ended(q, id))
         return IDS_OWNED;
     /* Before the look: a batch that has ended has published. */
     bool batch = idlock_batch_lives(q->spool, own_batch);

@@ -161,6 +161,21 @@ int live_publish(const struct spool *sp, const struct live_record *r)
     return -1;
 }
 
+int live_republish(const struct spool *sp, const struct live_record *r, int fd)
+{
+    char file[LIVE_FILE_MAX + 1];
+    struct stat path, held;
+    file_name(r->token, r->role, file);
+    if (fstatat(sp->dir[DIR_WORKERS], file, &path, AT_SYMLINK_NOFOLLOW) == 0 &&
+        fstat(fd, &held) == 0 && path.st_ino == held.st_ino)
+        return fd;
+    int fresh = live_publish(sp, r);
+    if (fresh < 0)
+        return fd;
+    close(fd);
+    return fresh;
+}
+
 void live_bury(const struct spool *sp, const char *token, enum live_role role)
 {
     char file[LIVE_FILE_MAX + 1];

@@ -39,6 +39,9 @@ struct live_record {
 int live_publish(const struct spool *sp, const struct live_record *r);
 /* Rewrite the record. Async-signal-safe (called between vfork and exec). */
 int live_update(int fd, const struct live_record *r);
+/* workers/ was replaced: make our file there anew.  The new descriptor, or fd as
+ * it was where nothing is to be done or can be. */
+int live_republish(const struct spool *sp, const struct live_record *r, int fd);
 void live_retire(const struct spool *sp, const char *token, enum live_role role, int fd);
 
 /* Read a record by token; -1 ENOENT where there is none. */

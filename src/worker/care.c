@@ -201,6 +201,7 @@ static void check_folders(struct pool *p, int64_t now)
     scan_close(&p->scan);
     index_clear(p->index);
     intake_rescan(p);
+    p->record_fd = live_republish(p->q.spool, &p->record, p->record_fd);
     crew_tell_all(p, TALK_FOLDERS, "");
     p->look_at_control = p->look_for_orphans = true;
 }

@@ -339,6 +339,7 @@ static enum finish_result finish_surely(struct running *r, struct run *run, bool
         enum finish_result f = finish_run(&w->q, r->c, run, renamed, &err);
         if (f != FINISH_ERROR)
             return f;
+        spool_refresh(w->q.spool, NULL); /* a folder may have been made anew */
         if (!told)
             log_warn("%s: %s; trying again each second", r->c->name.id, err.text);
         if (err.errnum == ENOSPC || err.errnum == EDQUOT)
@@ -358,7 +359,7 @@ static void log_end(const struct running *r, const struct run *run, enum finish_
                                         [FATE_DEAD] = "dead",
                                         [FATE_AGAIN] = "due again"};
     const char *fate = f == FINISH_TAKEN_AWAY ? "taken away meanwhile" : fates[r->c->fate];
-    log_note("%s: run %d %s after %lld.%03llds%s%s", r->c->name.id, r->c->job.runs, fate,
+    log_note("%s: run %d %s, took %lld.%03llds%s%s", r->c->name.id, r->c->job.runs, fate,
              (long long)(run->duration_ms / 1000), (long long)(run->duration_ms % 1000),
              run->error ? ": " : "", run->error ? run->error : "");
 }

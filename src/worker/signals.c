@@ -53,7 +53,12 @@ int signals_open(void)
         return -1;
     /* sys_writers() has a lease for a moment: whoever opens the file for writing
      * just then makes the kernel send us SIGIO, which would end us. */
-    return sigaction(SIGIO, &act, NULL) == 0 ? sigaction(SIGPIPE, &act, NULL) : -1;
+    if (sigaction(SIGIO, &act, NULL) != 0)
+        return -1;
+    /* A file-size limit is an error of a write, and no reason to die. */
+    if (sigaction(SIGXFSZ, &act, NULL) != 0)
+        return -1;
+    return sigaction(SIGPIPE, &act, NULL);
 }
 
 int signals_fd(void)

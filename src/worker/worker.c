@@ -63,6 +63,7 @@ static void hear(struct worker *w, const struct talk *t)
     case TALK_FOLDERS:
         if (spool_refresh(w->q.spool, &err) < 0)
             log_warn("%s", err.text);
+        w->record_fd = live_republish(w->q.spool, &w->record, w->record_fd);
         break;
     case TALK_READY:
     case TALK_IDLE:

@@ -293,8 +293,8 @@ os.execv(sys.argv[1], sys.argv[1:])' "$QUEUECTL_BIN" worker run >run.log 2>&1 3>
     wait_until is_state bad dead
     q worker stop
     cat spool/worker.log
-    [ "$(grep -c 'good: run 1 done after 0\.[0-9]*s$' spool/worker.log)" = 1 ]
-    [ "$(grep -c 'bad: run 1 dead after 0\.[0-9]*s: exit 3: reason$' spool/worker.log)" = 1 ]
+    [ "$(grep -c 'good: run 1 done, took 0\.[0-9]*s$' spool/worker.log)" = 1 ]
+    [ "$(grep -c 'bad: run 1 dead, took 0\.[0-9]*s: exit 3: reason$' spool/worker.log)" = 1 ]
     [ "$(wc -l <spool/worker.log)" = 5 ]
     # A time, who says it, and what.
     refute grep -Ev '^20[0-9T:.-]+Z (pool|worker) [0-9]+: ' spool/worker.log
