@@ -36,6 +36,8 @@ table() {
         echo 'bsdutils       command script'
         echo 'nodejs         command node'
         echo 'php-cli        command php'
+        echo 'g++            command c++'
+        echo 'mandoc         command mandoc'
         ;;
     lint)
         echo 'clang          command clang'
