@@ -45,9 +45,13 @@ static int check_run(const struct found *f, int run)
     return -1;
 }
 
-static int print_once(struct logs_reading *r, const struct found *f, int64_t wanted)
+static int print_once(struct logs_reading *r, const struct found *f, int64_t wanted, bool json)
 {
     int run = wanted ? (int)wanted : last_run(f);
+    if (json && (run == 0 || check_run(f, run) == 0))
+        return logs_print_json(r, run);
+    if (json)
+        return EXIT_FAILED;
     if (run == 0) {
         say("%s has not run yet", r->id);
         return EXIT_DONE;
@@ -131,7 +135,7 @@ static int print_logs(const struct call *c, struct logs_reading *r, int64_t run)
         return follow(r);
     if (find_job(r->q, r->id, &f, &err) != 0)
         return say_error(&err);
-    int code = print_once(r, &f, run);
+    int code = print_once(r, &f, run, option_on(c, "json"));
     fflush(stdout);
     say_cut(&f, run > 0 ? (int)run : last_run(&f));
     found_release(&f);
@@ -156,6 +160,8 @@ static int check_call(const struct call *c, int64_t *run, int64_t *tail)
         return -1;
     if (option_on(c, "stdout") && option_on(c, "stderr"))
         say("logs: --stdout and --stderr exclude each other; without them both are printed");
+    else if (option_on(c, "json") && option_on(c, "follow"))
+        say("logs: --json and --follow exclude each other");
     else if (option_on(c, "run") && option_on(c, "follow"))
         say("logs: --run and --follow exclude each other");
     else
@@ -186,6 +192,7 @@ static const struct option options[] = {
     {0, "stderr", NULL, "only what it wrote to stderr, on stdout"},
     {0, "run", "N", "of run N instead of the last (see show)"},
     {'n', "tail", "N", "only the last N lines"},
+    {0, "json", NULL, "one object: id, run, stdout, stderr"},
     {'f', "follow", NULL, "go on printing until the job has ended, retries included"},
     {0, NULL, NULL, NULL},
 };

@@ -1,9 +1,30 @@
 /* cmd_wait.c: until jobs have ended. */
+#include <stdio.h>
+
 #include "cli/commands.h"
 #include "cli/open.h"
 #include "cli/options.h"
 #include "cli/say.h"
 #include "cli/waiting.h"
+#include "queue/find.h"
+
+static void print_json(const struct call *c, struct queue *q, int code)
+{
+    const char *gap = "";
+    printf("{\"exit\": %d, \"jobs\": [", code);
+    for (size_t i = 0; i < c->arg_count; i++) {
+        struct found f;
+        struct buf text = BUF_INIT;
+        if (find_job(q, c->args[i], &f, NULL) != 0)
+            continue;
+        if (find_json(q, &f, &text, NULL) == 0)
+            printf("%s%s", gap, buf_str(&text));
+        gap = ",\n";
+        buf_release(&text);
+        found_release(&f);
+    }
+    puts("]}");
+}
 
 static int run(struct call *c)
 {
@@ -17,6 +38,8 @@ static int run(struct call *c)
     }
     if (c->arg_count == 0) {
         enum opened opened = open_to_read(c, &q);
+        if (opened == OPEN_NONE && option_on(c, "json"))
+            puts("{\"exit\": 0, \"jobs\": []}");
         if (opened != OPEN_DONE)
             return opened == OPEN_NONE ? EXIT_DONE : EXIT_FAILED;
     } else {
@@ -26,6 +49,8 @@ static int run(struct call *c)
     }
     open_say_idle(c, &q);
     int code = waiting_for(&q, (const char *const *)c->args, c->arg_count, timeout_ms);
+    if (option_on(c, "json"))
+        print_json(c, &q, code);
     queue_close(&q);
     return code;
 }
@@ -33,6 +58,7 @@ static int run(struct call *c)
 static const struct option options[] = {
     {0, "all", NULL, "for all jobs but the held ones (as when no ID is given)"},
     {0, "timeout", "DURATION", "give up after this time: exit 124"},
+    {0, "json", NULL, "then print one object: exit code, and the documents of the named jobs"},
     {0, NULL, NULL, NULL},
 };
 

@@ -31,4 +31,7 @@ struct logs_reading {
  * follow: until it has ended, or SIGINT (waiting.h). */
 void logs_print_run(struct logs_reading *r, int run, const char *file, bool follow);
 
+/* The same as one JSON value; run 0: it has not run yet.  EXIT_... */
+int logs_print_json(struct logs_reading *r, int run);
+
 #endif

@@ -173,3 +173,16 @@ PY
     wait_until is_state a "done"
     (($(q logs a | wc -c) < 200000))
 }
+
+@test "--json: one object with both streams, or the one asked for" {
+    q enqueue --id a --command 'echo out; echo "err \"q\"" >&2' >/dev/null
+    q enqueue --id later --delay 1h --command true >/dev/null
+    is "$(q logs --json later | jq -c .)" '{"id":"later","run":0,"stdout":"","stderr":""}'
+    q worker run --drain 2>/dev/null
+    wait_until is_state a "done"
+    is "$(q logs --json a | jq -c .)" '{"id":"a","run":1,"stdout":"out\n","stderr":"err \"q\"\n"}'
+    is "$(q logs --json --stderr a | jq -c .)" '{"id":"a","run":1,"stderr":"err \"q\"\n"}'
+    expect 1 q logs --json --run 2 a
+    is "$out" ""
+    expect 2 q logs --json --follow a
+}

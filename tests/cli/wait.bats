@@ -151,3 +151,15 @@ PY
     has "$out" "queuectl: no workers on ./spool; start some: queuectl worker start"
     has "$out" "code 124"
 }
+
+@test "--json: the exit code and the documents of those that were named" {
+    q enqueue --id a --command true >/dev/null
+    q enqueue --id b --max-retries 0 --command 'exit 3' >/dev/null
+    expect 124 q wait --json --timeout 50ms a
+    is "$(jq -c '[.exit, .jobs[0].state]' <<<"$out")" '[124,"pending"]'
+    q worker run --drain 2>/dev/null || true
+    expect 1 q wait --json a b
+    is "$(jq -c '[.exit, [.jobs[].state]]' <<<"$out")" '[1,["done","dead"]]'
+    expect 0 q wait --json --all
+    is "$(jq -c . <<<"$out")" '{"exit":0,"jobs":[]}'
+}
