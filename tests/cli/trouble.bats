@@ -57,14 +57,17 @@ teardown() { teardown_spool; }
     is_state x "done"
 }
 
-@test "without logs/ no job is run, and none fails" {
+@test "without logs/ a job is put back uncounted, and runs when it is there again" {
+    touch spool/control/pause
     start_workers 1
-    mv spool/logs away
-    q enqueue --id x --command true >/dev/null 2>&1 || true # it may see that first
-    mv away spool/logs
-    q enqueue --id y --command true >/dev/null
-    wait_until is_state y "done"
-    [ "$(count_of dead)" = 0 ] && [ "$(count_of failed)" = 0 ]
+    q enqueue --id x --command true >/dev/null
+    rm -r spool/logs
+    rm spool/control/pause
+    wait_until in_log 'x: cannot start a process'
+    mkdir -m 700 spool/logs
+    wait_until is_state x "done"
+    [ "$(field x attempts)" = 1 ]
+    [ "$(field x runs)" = 1 ]
 }
 
 @test "a hard-linked backup of the spool does not stop it" {

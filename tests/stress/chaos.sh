@@ -19,30 +19,9 @@ SECONDS_OF_CHAOS=${SECONDS_OF_CHAOS:-60}
 RANDOM_SEED=${RANDOM_SEED:-$$}
 POOLS=3 WORKERS=3 PRODUCERS=3
 
-base=/dev/shm
-[ -w "$base" ] || base=${TMPDIR:-/tmp}
-work=$(mktemp -d "$base/queuectl-chaos.XXXXXX") || exit 1
-cd "$work" || exit 1
-export QUEUECTL_SPOOL=$work/spool
-
-q() { "$QUEUECTL_BIN" "$@"; }
-
-ours() (
-    unset QUEUECTL_SPOOL # of grep and of cut
-    grep -lzs "^QUEUECTL_SPOOL=$work/" /proc/[0-9]*/environ | cut -d / -f 3
-)
-show_ours() {
-    local pid
-    for pid in $(ours); do
-        ps -o pid=,args= -p "$pid"
-    done
-}
-end_ours() {
-    local pid
-    for pid in $(ours); do
-        kill -9 "$pid" 2>/dev/null
-    done
-}
+name=chaos
+# shellcheck source=tests/stress/common.bash
+. "$(dirname "${BASH_SOURCE[0]}")/common.bash"
 
 finish() {
     touch over

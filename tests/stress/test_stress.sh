@@ -9,31 +9,9 @@ set -u
 JOBS_EACH=${JOBS_EACH:-1250} PRODUCERS=8 POOLS=4 SECONDS_MAX=${SECONDS_MAX:-240}
 TOTAL=$((JOBS_EACH * PRODUCERS))
 
-base=/dev/shm
-[ -w "$base" ] || base=${TMPDIR:-/tmp}
-work=$(mktemp -d "$base/queuectl-stress.XXXXXX") || exit 1
-cd "$work" || exit 1
-export QUEUECTL_SPOOL=$work/spool
-
-q() { "$QUEUECTL_BIN" "$@"; }
-
-# The processes that work on this spool.
-ours() (
-    unset QUEUECTL_SPOOL # of grep and of cut
-    grep -lzs "^QUEUECTL_SPOOL=$work/" /proc/[0-9]*/environ | cut -d / -f 3
-)
-show_ours() {
-    local pid
-    for pid in $(ours); do
-        ps -o pid=,args= -p "$pid"
-    done
-}
-end_ours() {
-    local pid
-    for pid in $(ours); do
-        kill -9 "$pid" 2>/dev/null
-    done
-}
+name=stress
+# shellcheck source=tests/stress/common.bash
+. "$(dirname "${BASH_SOURCE[0]}")/common.bash"
 
 finish() {
     timeout 30 "$QUEUECTL_BIN" worker stop --now >/dev/null 2>&1
