@@ -199,7 +199,7 @@ static int write_key(const struct call *c, const struct setting *def, const char
 {
     struct queue q;
     struct err err = ERR_INIT;
-    int code = open_to_write(c, &q);
+    int code = open_to_configure(c, &q);
     if (code != EXIT_DONE)
         return code;
     if (settings_write(q.spool->root, def->name, value, &err) != 0)

@@ -18,7 +18,7 @@ static int run(struct call *c)
         return EXIT_USAGE;
     }
     const char *dir = c->arg_count > 0 ? c->args[0] : c->spool;
-    if (queue_init(dir, option_on(c, "adopt"), &made, &err) != 0)
+    if (queue_init(dir, option_value(c, "group"), option_on(c, "adopt"), &made, &err) != 0)
         return say_error(&err);
     struct buf shown = BUF_INIT;
     escape_adds(&shown, made);
@@ -29,6 +29,7 @@ static int run(struct call *c)
 }
 
 static const struct option options[] = {
+    {0, "group", "GROUP", "let its members drop jobs in, and read results and logs"},
     {0, "adopt", NULL, "take over a copied spool, or one of another host: all its runs are lost"},
     {0, NULL, NULL, NULL},
 };
@@ -38,9 +39,10 @@ const struct command cmd_init = {
     .args = "[DIR]",
     .max_args = 1,
     .summary = "make a spool, and print where it is",
-    .details = "A spool that is there already is left as it is. The user's own spool needs no\n"
-               "init: the first enqueue makes it.",
-    .examples = "queuectl init ./spool\n",
+    .details = "A spool that is there already is left as it is, but for --group, which opens it to\n"
+               "the group. The user's own spool needs no init: the first enqueue makes it.\n"
+               "Members of the group run commands as the user of the workers.",
+    .examples = "queuectl init ./spool\nqueuectl init --group www-data /srv/queue\n",
     .options = options,
     .exec = run,
 };

@@ -26,6 +26,12 @@ int open_to_write(const struct call *c, struct queue *q)
     return open_queue(c, q, QUEUE_WRITE, &err) == 0 ? EXIT_DONE : say_error(&err);
 }
 
+int open_to_configure(const struct call *c, struct queue *q)
+{
+    struct err err;
+    return open_queue(c, q, QUEUE_CONFIGURE, &err) == 0 ? EXIT_DONE : say_error(&err);
+}
+
 enum opened open_to_read(const struct call *c, struct queue *q)
 {
     struct err err;

@@ -8,6 +8,8 @@
 /* For a command that changes something: EXIT_DONE, or an exit code when it
  * cannot (which has been said). */
 int open_to_write(const struct call *c, struct queue *q);
+/* The same for one that changes only the settings. */
+int open_to_configure(const struct call *c, struct queue *q);
 
 /* For one that only reads.  OPEN_NONE: there is no spool, which has been said;
  * the answer is what an empty one would give. */

@@ -148,10 +148,17 @@ bool job_has_result(const struct job *j, int64_t started_us, int attempt, const 
 void job_amend(struct job *j, int attempts, const char *last_error, int64_t next_run_us,
                int64_t now_us);
 
-/* A report about a file that is no job: {"id","quarantined","last_error",...}.
- * quarantined must be UTF-8, or the report will name another file. */
-int job_print_report(const char *id, const char *quarantined, const char *reason, int64_t now_us,
-                     struct buf *out);
+/* A report about a file that is no job:
+ *   {"id","quarantined","dropped_as","last_error","advice",...}
+ * quarantined and dropped_as must be UTF-8, or the report will name other files. */
+struct job_report {
+    const char *id;
+    const char *quarantined; /* its name in quarantine/ */
+    const char *dropped_as;  /* where it was: "pending/a.json" */
+    const char *reason;
+    const char *advice;
+};
+int job_print_report(const struct job_report *r, int64_t now_us, struct buf *out);
 
 int job_print(const struct job *j, struct buf *out); /* -1: ENOMEM */
 

@@ -350,6 +350,9 @@ const struct job_member job_members[] = {
     {"quarantined", true, "file name", "a file name",
      "Of a report: the file in quarantine/ that is no job.", FIELD(quarantined),
      read_quarantined},
+    {"dropped_as", true, "file name", "a file name",
+     "Of a report: where the file was, and under which name.", 0, NULL},
+    {"advice", true, "text", "a string", "Of a report: what to do about the file.", 0, NULL},
 };
 const size_t job_member_count = sizeof job_members / sizeof job_members[0];
 

@@ -231,17 +231,18 @@ bool job_has_result(const struct job *j, int64_t started_us, int attempt, const 
     return is_ours;
 }
 
-int job_print_report(const char *id, const char *quarantined, const char *reason, int64_t now_us,
-                     struct buf *out)
+int job_print_report(const struct job_report *r, int64_t now_us, struct buf *out)
 {
     struct json_doc *doc = json_new();
     if (doc == NULL) {
         errno = ENOMEM;
         return -1;
     }
-    json_set_string(doc, "id", id);
-    json_set_string(doc, "quarantined", quarantined);
-    record_error(doc, reason);
+    json_set_string(doc, "id", r->id);
+    json_set_string(doc, "quarantined", r->quarantined);
+    json_set_string(doc, "dropped_as", r->dropped_as);
+    record_error(doc, r->reason);
+    json_set_string(doc, "advice", r->advice);
     record_time(doc, "created_at", now_us);
     record_time(doc, "updated_at", now_us);
     int rc = json_print(doc, out);

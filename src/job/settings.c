@@ -44,6 +44,10 @@ const struct setting settings_table[] = {
      "What is done with a run whose worker died while it goes on."},
     {"durable-claim", NULL, SETTING_BOOL, FIELD(durable_claim), "no", 0, 0, NULL,
      "Syncs each claim, for jobs that may take the host down."},
+    {"allow-users", NULL, SETTING_TEXT, FIELD(allow_users), "", 0, 0, NULL,
+     "Users whose files are taken in besides the workers' own and root's; names, with blanks."},
+    {"allow-group", NULL, SETTING_TEXT, FIELD(allow_group), "", 0, 0, NULL,
+     "Group whose members' files are taken in; init --group sets it."},
 };
 const size_t settings_count = sizeof settings_table / sizeof settings_table[0];
 
@@ -173,6 +177,23 @@ static bool parse_bool(const struct setting *def, struct settings *s, const char
     return true;
 }
 
+/* Names of the user database, as Linux, the BSDs and directories have them. */
+static bool is_in_name(unsigned char c)
+{
+    return isalnum(c) || c >= 0x80 || (c != '\0' && strchr("._-@\\$+ ,", c) != NULL);
+}
+
+static bool parse_text(const struct setting *def, struct settings *s, const char *value)
+{
+    size_t n = 0;
+    while (is_in_name((unsigned char)value[n]))
+        n++;
+    if (value[n] != '\0' || n > SETTINGS_TEXT_MAX)
+        return false;
+    snprintf(field(def, s), SETTINGS_TEXT_MAX + 1, "%s", value);
+    return true;
+}
+
 static void show_int(const struct setting *def, const struct settings *s, struct buf *out)
 {
     buf_addf(out, "%d", load_int(def, s));
@@ -221,6 +242,17 @@ static void show_word(const struct setting *def, const struct settings *s, struc
 static void show_bool(const struct setting *def, const struct settings *s, struct buf *out)
 {
     buf_adds(out, *(const bool *)const_field(def, s) ? "yes" : "no");
+}
+
+static void show_text(const struct setting *def, const struct settings *s, struct buf *out)
+{
+    buf_adds(out, const_field(def, s));
+}
+
+static void refuse_text(const struct setting *def, struct buf *out)
+{
+    (void)def;
+    buf_addf(out, "no list of names of at most %d bytes", SETTINGS_TEXT_MAX);
 }
 
 static void refuse_int(const struct setting *def, struct buf *out)
@@ -312,6 +344,7 @@ static const struct kind {
     [SETTING_SIZE] = {parse_size, show_size, refuse_size, explain_size},
     [SETTING_WORD] = {parse_word, show_word, refuse_word, explain_nothing},
     [SETTING_BOOL] = {parse_bool, show_bool, refuse_bool, explain_nothing},
+    [SETTING_TEXT] = {parse_text, show_text, refuse_text, explain_nothing},
 };
 
 void settings_init(struct settings *s)

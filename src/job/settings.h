@@ -16,6 +16,7 @@
 #include "base/err.h"
 
 #define SETTINGS_FILE "queuectl.ini"
+#define SETTINGS_TEXT_MAX 150 /* bytes of a value; inih cuts lines at 200 */
 
 enum durability { DURABILITY_AUTO, DURABILITY_ALWAYS, DURABILITY_NEVER };
 enum orphans { ORPHANS_END, ORPHANS_WAIT };
@@ -33,6 +34,8 @@ struct settings {
     enum durability durability;
     enum orphans orphans;
     bool durable_claim;
+    char allow_users[SETTINGS_TEXT_MAX + 1]; /* names, blanks or commas between */
+    char allow_group[SETTINGS_TEXT_MAX + 1]; /* one name */
 };
 
 enum setting_kind {
@@ -42,7 +45,8 @@ enum setting_kind {
     SETTING_PRIORITY,
     SETTING_SIZE,
     SETTING_WORD,
-    SETTING_BOOL
+    SETTING_BOOL,
+    SETTING_TEXT
 };
 
 struct setting {

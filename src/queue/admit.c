@@ -38,6 +38,7 @@ struct entry {
     bool written;
     char canonical[FILE_NAME_MAX + 1];
     char why[640];
+    char mend[300]; /* see quarantine.h */
 };
 
 struct admission {
@@ -63,22 +64,26 @@ static void trouble(struct admission *a, struct entry *e, const struct err *err)
 
 /* -- inspect ------------------------------------------------------------- */
 
-static void reject(struct admission *a, struct entry *e, const char *why)
+/* No job, for the reason in e->why. */
+static void reject(struct admission *a, struct entry *e)
 {
     struct err err = ERR_INIT;
-    const char *file = e->owned ? e->own : e->d->file;
-    char reason[sizeof e->why];
-    snprintf(reason, sizeof reason, "%s", why);
-    snprintf(e->why, sizeof e->why, "%s", reason);
-    if (quarantine_put(a->q, DIR_PENDING, file, e->d->file, reason, &err) != 0)
+    struct misfit m = {DIR_PENDING, e->d->file, e->why, e->mend};
+    if (quarantine_put(a->q, DIR_PENDING, e->owned ? e->own : e->d->file, &m, &err) != 0)
         trouble(a, e, &err);
     else
         settle(e, ADMIT_REJECTED);
 }
 
+static void reject_for(struct admission *a, struct entry *e, const char *why, const char *mend)
+{
+    snprintf(e->why, sizeof e->why, "%s", why);
+    snprintf(e->mend, sizeof e->mend, "%s", mend);
+    reject(a, e);
+}
+
 /* Later, or never if nothing has changed for long and nobody writes. */
-static void not_yet(struct admission *a, struct entry *e, const struct file_seen *seen,
-                    bool writers)
+static void not_yet(struct admission *a, struct entry *e, const struct file_seen *seen)
 {
     static const int64_t pause_ms[] = {100, 300, 1000, 2000};
     struct dropped *d = e->d;
@@ -88,8 +93,8 @@ static void not_yet(struct admission *a, struct entry *e, const struct file_seen
         d->size = seen->st.st_size;
         d->mtime_ns = mtime;
     }
-    if (!writers && a->mono_us - d->unchanged_us >= ADMIT_UNCHANGED_MS * US_PER_MS) {
-        reject(a, e, e->why);
+    if (!seen->being_written && a->mono_us - d->unchanged_us >= ADMIT_UNCHANGED_MS * US_PER_MS) {
+        reject(a, e);
         return;
     }
     d->look_us = a->mono_us + pause_ms[d->tries < 3 ? d->tries : 3] * US_PER_MS;
@@ -104,15 +109,15 @@ static void read_job(struct admission *a, struct entry *e, const struct buf *tex
     bool incomplete = false;
     e->has_job = job_parse(&e->job, buf_str(text), text->len, &incomplete, &err) == 0;
     if (e->has_job && e->job.is_report)
-        reject(a, e, "it is a report about a file, and no job");
+        reject_for(a, e, "it is a report about a file, and no job", MEND_REPORT);
     else if (!e->has_job && err.kind == ERR_SYSTEM)
         trouble(a, e, &err);
     else if (!e->has_job) {
         snprintf(e->why, sizeof e->why, "%s", err.text);
         if (incomplete)
-            not_yet(a, e, seen, false);
+            not_yet(a, e, seen);
         else
-            reject(a, e, err.text);
+            reject(a, e);
     }
 }
 
@@ -121,22 +126,24 @@ static void inspect(struct admission *a, struct entry *e)
     struct buf text = BUF_INIT;
     struct file_seen seen = {.why = ""};
     enum file_look look = FILE_MISFIT;
-    if (strlen(e->d->file) > NAME_FOREIGN_MAX)
+    if (strlen(e->d->file) > NAME_FOREIGN_MAX) {
         snprintf(seen.why, sizeof seen.why, "its name is longer than %d bytes", NAME_FOREIGN_MAX);
-    else
+        snprintf(seen.mend, sizeof seen.mend, "%s", MEND_NAME);
+    } else
         look = file_inspect(a->q->spool, DIR_PENDING, e->d->file, JSON_DOCUMENT_MAX, true, &text,
                             &seen);
     e->st = seen.st;
     snprintf(e->why, sizeof e->why, "%s", seen.why);
+    snprintf(e->mend, sizeof e->mend, "%s", seen.mend);
     if (look == FILE_OK)
         read_job(a, e, &text, &seen);
     else if (look == FILE_GONE)
         settle(e, ADMIT_GONE);
     else if (look == FILE_MISFIT)
-        reject(a, e, seen.why);
+        reject(a, e);
     else if (look == FILE_NOT_YET) {
         e->links = seen.st.st_nlink > 1;
-        not_yet(a, e, &seen, !e->links);
+        not_yet(a, e, &seen);
     } else {
         struct err err = ERR_INIT;
         err_sys(&err, "read", e->d->file);
@@ -210,7 +217,8 @@ static void lock_id(struct admission *a, struct entry *e, const char *id, bool *
         break;
     case IDS_IN_USE:
         snprintf(e->why, sizeof e->why, "id \"%s\" is in use", id);
-        reject(a, e, e->why);
+        snprintf(e->mend, sizeof e->mend, "%s", MEND_ID);
+        reject(a, e);
         break;
     case IDS_BUSY: /* a run whose file was moved here by hand still lives */
         disown(a, e);

@@ -60,9 +60,11 @@ static enum claim_result undo(struct queue *q, struct claim *c, enum claim_resul
     return why;
 }
 
-static enum claim_result refuse(struct queue *q, struct claim *c, const char *why, struct err *err)
+static enum claim_result refuse(struct queue *q, struct claim *c, const char *why,
+                                const char *mend, struct err *err)
 {
-    if (quarantine_put(q, DIR_PROCESSING, c->run, c->file, why, err) != 0)
+    struct misfit m = {c->from, c->file, why, mend};
+    if (quarantine_put(q, DIR_PROCESSING, c->run, &m, err) != 0)
         return undo(q, c, CLAIM_ERROR);
     err_set(err, ERR_BAD, "%s/%s: %s; it lies in %s/", dir_name(c->from), c->file, why,
             dir_name(DIR_QUARANTINE));
@@ -75,21 +77,22 @@ static enum claim_result check_fit(struct queue *q, struct claim *c, struct err 
     enum dir state;
     char other[FILE_NAME_MAX + 1], why[2 * ID_MAX + 80];
     if (c->job.is_report)
-        return refuse(q, c, "it is a report about a file, and no job", err);
+        return refuse(q, c, "it is a report about a file, and no job", MEND_REPORT, err);
     if (c->job.id[0] && strcmp(c->job.id, c->name.id) != 0) {
         snprintf(why, sizeof why, "its name says id \"%s\", its document \"%s\"", c->name.id,
                  c->job.id);
-        return refuse(q, c, why, err);
+        return refuse(q, c, why, NULL, err);
     }
     if (scan_find_ended(q->spool, c->name.id, &state, other) == 1) {
         snprintf(why, sizeof why, "id \"%s\" is in use: %s/%s is there", c->name.id,
                  dir_name(state), other);
-        return refuse(q, c, why, err);
+        return refuse(q, c, why, MEND_ID, err);
     }
     return CLAIM_WON;
 }
 
-/* A second name leads to the same bytes: from here on they are ours alone. */
+/* Another's file, or one with a second name: from here on the bytes that were
+ * read are ours alone. */
 static int own_copy(struct queue *q, struct claim *c, const struct buf *text, struct err *err)
 {
     char tmp[FILE_NAME_MAX + 1];
@@ -120,10 +123,11 @@ static enum claim_result read_document(struct queue *q, struct claim *c, struct 
         r = CLAIM_LOST;
         break;
     case FILE_NOT_YET:
-        r = undo(q, c, CLAIM_NOT_YET);
+        r = is_young(&seen.st) ? undo(q, c, CLAIM_NOT_YET)
+                               : refuse(q, c, seen.why, seen.mend, err);
         break;
     case FILE_MISFIT:
-        r = refuse(q, c, seen.why, err);
+        r = refuse(q, c, seen.why, seen.mend, err);
         break;
     case FILE_TROUBLE:
         err_sys(err, "read", c->run);
@@ -137,9 +141,10 @@ static enum claim_result read_document(struct queue *q, struct claim *c, struct 
             r = undo(q, c, CLAIM_ERROR);
         else
             r = incomplete && is_young(&seen.st) ? undo(q, c, CLAIM_NOT_YET)
-                                                 : refuse(q, c, why, err);
+                                                 : refuse(q, c, why, NULL, err);
     }
-    if (r == CLAIM_WON && seen.st.st_nlink > 1 && own_copy(q, c, &text, err) != 0)
+    bool shared = seen.st.st_nlink > 1 || seen.st.st_uid != geteuid();
+    if (r == CLAIM_WON && shared && own_copy(q, c, &text, err) != 0)
         r = undo(q, c, CLAIM_ERROR);
     buf_release(&text);
     return r;

@@ -19,7 +19,7 @@
 #include "spool/file.h"
 #include "spool/idlock.h"
 
-#define STEM_MAX 80
+#define STEM_MAX 80 /* producers look for the report by this (doc/PRODUCERS.md) */
 #define PLAIN_MAX 230 /* bytes of the name before a suffix */
 #define TRIES 8
 
@@ -78,7 +78,37 @@ static bool same_report(struct queue *q, const char *id, const char *name)
     return same;
 }
 
-static int write_report(struct queue *q, const char *id, const char *name, const char *reason,
+#define MEND_TEXT "mend {file}; then: queuectl dlq retry {report}"
+
+static void add_advice(struct buf *out, const char *mend, const char *name, const char *id)
+{
+    for (const char *at = mend && *mend ? mend : MEND_TEXT; *at;) {
+        if (strncmp(at, "{file}", 6) == 0) {
+            buf_addf(out, "%s/%s", dir_name(DIR_QUARANTINE), name);
+            at += 6;
+        } else if (strncmp(at, "{report}", 8) == 0) {
+            buf_adds(out, id);
+            at += 8;
+        } else
+            buf_addc(out, *at++);
+    }
+}
+
+static int print_report(const char *id, const char *name, const struct misfit *m, struct buf *out)
+{
+    struct buf advice = BUF_INIT, dropped_as = BUF_INIT;
+    char as[FILE_NAME_MAX + 1];
+    printable_name(m->as, as);
+    buf_addf(&dropped_as, "%s/%s", dir_name(m->from), as);
+    add_advice(&advice, m->mend, name, id);
+    struct job_report r = {id, name, buf_str(&dropped_as), m->reason, buf_str(&advice)};
+    int result = job_print_report(&r, clock_wall_us(), out);
+    buf_release(&advice);
+    buf_release(&dropped_as);
+    return result;
+}
+
+static int write_report(struct queue *q, const char *id, const char *name, const struct misfit *m,
                         struct err *err)
 {
     struct buf text = BUF_INIT;
@@ -86,7 +116,7 @@ static int write_report(struct queue *q, const char *id, const char *name, const
     char tmp[FILE_NAME_MAX + 1], file[FILE_NAME_MAX + 1];
     snprintf(n.id, sizeof n.id, "%s", id);
     name_format(DIR_DEAD, &n, file);
-    int r = job_print_report(id, name, reason, clock_wall_us(), &text);
+    int r = print_report(id, name, m, &text);
     if (r == 0)
         r = file_make_tmp(q->spool, text.data, text.len, FILE_SYNCED, tmp);
     if (r == 0 && (r = file_publish(q->spool, tmp, DIR_DEAD, file)) != 0) {
@@ -99,12 +129,12 @@ static int write_report(struct queue *q, const char *id, const char *name, const
 }
 
 /* The report about this file, made unless it is there. */
-static int make_report(struct queue *q, const char *as, const char *name, ino_t inode,
-                       const char *reason, char id[ID_MAX + 1], struct err *err)
+static int make_report(struct queue *q, const struct misfit *m, const char *name, ino_t inode,
+                       char id[ID_MAX + 1], struct err *err)
 {
     int lock;
     bool fresh;
-    report_id(as, inode, id);
+    report_id(m->as, inode, id);
     if (idlock_exists(q->spool, id)) {
         if (same_report(q, id, name))
             return 0;
@@ -112,27 +142,32 @@ static int make_report(struct queue *q, const char *as, const char *name, ino_t 
     }
     if (idlock_take(q->spool, id, &lock, &fresh) != IDLOCK_OWNED)
         return err_sys(err, "reserve id", id);
-    int r = write_report(q, id, name, reason, err);
+    int r = write_report(q, id, name, m, err);
     close(lock);
     return r;
 }
 
-int quarantine_put(struct queue *q, enum dir d, const char *file, const char *as,
-                   const char *reason, struct err *err)
+static void note(struct queue *q, const char *id, const char *reason)
+{
+    struct buf safe = BUF_INIT;
+    escape_adds(&safe, reason);
+    journal_note(q, "quarantined", id, "reason", buf_str(&safe));
+    buf_release(&safe);
+}
+
+int quarantine_put(struct queue *q, enum dir d, const char *file, const struct misfit *m,
+                   struct err *err)
 {
     char name[FILE_NAME_MAX + 1], id[ID_MAX + 1];
     struct stat st;
-    struct buf safe = BUF_INIT;
     for (int i = 0; i < TRIES; i++) {
         if (fstatat(q->spool->dir[d], file, &st, AT_SYMLINK_NOFOLLOW) != 0)
             return errno == ENOENT ? 0 : err_sys(err, "look at", file);
-        choose_name(q, as, name);
-        if (make_report(q, as, name, st.st_ino, reason, id, err) != 0)
+        choose_name(q, m->as, name);
+        if (make_report(q, m, name, st.st_ino, id, err) != 0)
             return -1;
         if (file_move(q->spool, d, file, DIR_QUARANTINE, name) == 0) {
-            escape_adds(&safe, reason);
-            journal_note(q, "quarantined", id, "reason", buf_str(&safe));
-            buf_release(&safe);
+            note(q, id, m->reason);
             return 0;
         }
         if (errno == ENOENT)

@@ -5,12 +5,25 @@
 
 #include "queue/queue.h"
 
-/* Move d/file to quarantine/ under the name `as` (or one like it, if that is
- * taken), with a report that says `reason`. A crash between the two leaves the
- * report and the file where it was; the next try finds the report and goes on.
+/* Why a file is no job.  mend is what to do about it, with {file} for where it
+ * will lie and {report} for the report's id; NULL or "": mend its text. */
+struct misfit {
+    enum dir from;      /* where it was dropped, */
+    const char *as;     /* and under which name */
+    const char *reason;
+    const char *mend;
+};
+
+#define MEND_ID "give it an id of its own in {file}; then: queuectl dlq retry {report}"
+#define MEND_NAME "drop it again under a shorter name; remove this one: queuectl delete {report}"
+#define MEND_REPORT "remove it: queuectl delete {report}"
+
+/* Move d/file to quarantine/ under its name (or one like it, if that is taken),
+ * with a report.  A crash between the two leaves the report and the file where it
+ * was; the next try finds the report and goes on.
  * 0; -1 *err; a file that is gone is no error. */
-int quarantine_put(struct queue *q, enum dir d, const char *file, const char *as,
-                   const char *reason, struct err *err);
+int quarantine_put(struct queue *q, enum dir d, const char *file, const struct misfit *m,
+                   struct err *err);
 
 /* The file behind a report goes back into pending/ under its name, then the
  * report goes.  The caller holds the report's id. */

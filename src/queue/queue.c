@@ -17,6 +17,8 @@ static void load_settings(struct queue *q)
     if (fstatat(root, SETTINGS_FILE, &q->settings_seen, AT_SYMLINK_NOFOLLOW) != 0)
         q->settings_seen = (struct stat){0};
     settings_load(root, &q->settings, &q->settings_err);
+    trust_set(q->spool->trust, q->settings.allow_users, q->settings.allow_group,
+              q->settings_err.kind == ERR_NONE ? &q->settings_err : NULL);
 }
 
 static int open_at(struct queue *q, const char *path, bool make, struct err *err)
@@ -24,11 +26,22 @@ static int open_at(struct queue *q, const char *path, bool make, struct err *err
     q->spool = spool_open(path, err);
     if (!q->spool && make && err->kind == ERR_UNKNOWN) {
         *err = (struct err)ERR_INIT;
-        if (spool_init(path, err) != 0)
+        if (spool_init(path, NULL, err) != 0)
             return -1;
         q->spool = spool_open(path, err);
     }
     return q->spool ? 0 : -1;
+}
+
+static int check_trust(const struct queue *q, enum queue_use use, struct err *err)
+{
+    if (use == QUEUE_READ)
+        return 0;
+    if (use == QUEUE_CONFIGURE)
+        return spool_check_root(q->spool, err);
+    return spool_check_settings_file(q->spool, &q->settings_seen, SETTINGS_FILE, err) == 0
+               ? spool_check_trust(q->spool, err)
+               : -1;
 }
 
 int queue_open(struct queue *q, const char *path, enum queue_use use, struct err *err)
@@ -38,15 +51,16 @@ int queue_open(struct queue *q, const char *path, enum queue_use use, struct err
     char *place = spool_locate(path, &is_default, err);
     if (!place)
         return -1;
-    int r = open_at(q, place, is_default && use == QUEUE_WRITE, err);
+    int r = open_at(q, place, is_default && use != QUEUE_READ, err);
     free(place);
-    if (r == 0 && use == QUEUE_WRITE && spool_check_trust(q->spool, err) != 0) {
+    if (r != 0)
+        return -1;
+    load_settings(q);
+    if (check_trust(q, use, err) != 0) {
         queue_close(q);
-        r = -1;
+        return -1;
     }
-    if (r == 0)
-        load_settings(q);
-    return r;
+    return 0;
 }
 
 void queue_close(struct queue *q)
@@ -62,24 +76,37 @@ static int adopt_spool(const char *path, struct err *err)
     q.spool = spool_open_foreign(path, err);
     if (!q.spool)
         return -1;
-    int r = spool_check_trust(q.spool, err);
-    if (r == 0) {
-        load_settings(&q);
+    load_settings(&q);
+    int r = check_trust(&q, QUEUE_WRITE, err);
+    if (r == 0)
         r = recover_adopt(&q, err);
-    }
     if (r == 0)
         r = spool_identify(q.spool, err);
     queue_close(&q);
     return r;
 }
 
-int queue_init(const char *path, bool adopt, char **made, struct err *err)
+/* Who may write is open to see in the folders' modes; that it is meant is said
+ * here.  A crash before leaves a spool that workers refuse. */
+static int allow_group(const char *path, const char *group, struct err *err)
+{
+    struct spool *sp = spool_open_foreign(path, err);
+    if (!sp)
+        return -1;
+    int r = settings_write(sp->root, "allow-group", group, err);
+    spool_close(sp);
+    return r;
+}
+
+int queue_init(const char *path, const char *group, bool adopt, char **made, struct err *err)
 {
     bool is_default;
     char *place = path ? strdup(path) : spool_locate(NULL, &is_default, err);
     if (!place)
         return path ? err_sys(err, "make", path) : -1;
-    int r = spool_init(place, err);
+    int r = spool_init(place, group, err);
+    if (r == 0 && group)
+        r = allow_group(place, group, err);
     if (r == 0 && adopt)
         r = adopt_spool(place, err);
     struct spool *sp = r == 0 ? spool_open(place, err) : NULL;

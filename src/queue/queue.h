@@ -24,20 +24,22 @@ struct queue {
     char journal_day[11];
 };
 
-enum queue_use { QUEUE_READ, QUEUE_WRITE };
+enum queue_use { QUEUE_READ, QUEUE_WRITE, QUEUE_CONFIGURE };
 
 /* Open the spool at `path` (NULL: see spool_locate).  QUEUE_WRITE makes the
- * default spool where it is missing and insists on spool_check_trust.
- * ERR_UNKNOWN: there is no spool there (a reader then answers as if it were
+ * default spool where it is missing and insists on spool_check_trust;
+ * QUEUE_CONFIGURE, to change the settings, insists on the root being ours only:
+ * whom to trust is said there.  ERR_UNKNOWN: there is no spool there (a reader then answers as if it were
  * empty); err->text says which was looked for. A bad line in the settings is no
  * failure: the rest is in force and settings_err tells. The caller closes. */
 int queue_open(struct queue *q, const char *path, enum queue_use use, struct err *err);
 void queue_close(struct queue *q);
 
-/* Make a spool at `path` (NULL: the default one).  adopt: take over a copied
- * spool, or one that came from another host: every run in it is lost, every
- * request void. *made: the path, for the caller to free. */
-int queue_init(const char *path, bool adopt, char **made, struct err *err);
+/* Make a spool at `path` (NULL: the default one).  group (NULL: none): for this
+ * group to enqueue and to read results, said in the settings too.  adopt: take
+ * over a copied spool, or one that came from another host: every run in it is
+ * lost, every request void. *made: the path, for the caller to free. */
+int queue_init(const char *path, const char *group, bool adopt, char **made, struct err *err);
 
 /* Read the settings anew if the file changed: 1 they did, 0 no, -1 the file is
  * bad (*err) and the good part of it is in force. */

@@ -157,6 +157,16 @@ static enum recover_result lose(struct queue *q, struct claim *c, struct err *er
     return from_finish(f);
 }
 
+static enum recover_result put_aside(struct queue *q, struct claim *c, const char *reason,
+                                     const char *mend, struct err *err)
+{
+    char why[sizeof err->text]; /* reason may be err's own */
+    struct misfit m = {DIR_PROCESSING, c->run, why, mend};
+    snprintf(why, sizeof why, "%s", reason);
+    return quarantine_put(q, DIR_PROCESSING, c->run, &m, err) == 0 ? RECOVER_SETTLED
+                                                                   : RECOVER_ERROR;
+}
+
 /* A stored result comes first: its tree was empty, or what is left of it is
  * detached and none of our business. */
 static enum recover_result settle(struct queue *q, struct claim *c, bool may_live, struct err *err)
@@ -178,10 +188,7 @@ static enum recover_result settle(struct queue *q, struct claim *c, bool may_liv
             buf_release(&text);
             return RECOVER_ERROR;
         }
-        char why[640];
-        snprintf(why, sizeof why, "%s", look == FILE_MISFIT ? seen.why : err->text);
-        r = quarantine_put(q, DIR_PROCESSING, c->run, c->run, why, err) == 0 ? RECOVER_SETTLED
-                                                                             : RECOVER_ERROR;
+        r = put_aside(q, c, look == FILE_MISFIT ? seen.why : err->text, seen.mend, err);
     } else if (job_has_result(&c->job, c->name.time_us, c->name.attempts, c->name.token, &c->fate,
                               &c->next_run_us)) {
         if (logs_keep(q, c->name.token, c->name.id, c->job.runs, &renamed) == 0)

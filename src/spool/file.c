@@ -15,6 +15,12 @@
 #include "base/io.h"
 #include "base/sys.h"
 
+/* Made private; the umask has no say in what the group may read. */
+int file_set_mode(int fd, mode_t mode)
+{
+    return mode == 0600 ? 0 : fchmod(fd, mode);
+}
+
 int file_make_tmp(struct spool *sp, const void *bytes, size_t n, enum file_sure sure,
                   char tmp[FILE_NAME_MAX + 1])
 {
@@ -22,7 +28,9 @@ int file_make_tmp(struct spool *sp, const void *bytes, size_t n, enum file_sure 
     int fd = io_open(sp->dir[DIR_TMP], tmp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
     if (fd < 0)
         return -1;
-    int r = io_write_all(fd, bytes, n);
+    int r = file_set_mode(fd, sp->document_mode);
+    if (r == 0)
+        r = io_write_all(fd, bytes, n);
     if (r == 0 && sure == FILE_SYNCED)
         r = io_sync(fd);
     if (r == 0 && sure == FILE_WRITEBACK)
@@ -110,42 +118,79 @@ static const char *kind_of(mode_t mode)
     return "a device";
 }
 
-/* What fstat(2) alone can tell. */
-static enum file_look judge(const struct stat *st, size_t max, bool foreign,
-                            struct file_seen *seen)
+static enum file_look misfit(struct file_seen *seen, const char *mend)
 {
-    if (!S_ISREG(st->st_mode)) {
-        snprintf(seen->why, sizeof seen->why, "it is %s, and a job is a regular file",
-                 kind_of(st->st_mode));
-        return FILE_MISFIT;
-    }
-    if (st->st_uid != geteuid() && st->st_uid != 0) {
+    snprintf(seen->mend, sizeof seen->mend, "%s", mend);
+    return FILE_MISFIT;
+}
+
+static enum file_look judge_kind(struct file_seen *seen)
+{
+    if (S_ISREG(seen->st.st_mode))
+        return FILE_OK;
+    snprintf(seen->why, sizeof seen->why, "it is %s, and a job is a regular file",
+             kind_of(seen->st.st_mode));
+    return misfit(seen, "drop the job as a regular file; remove this one: queuectl delete "
+                        "{report}");
+}
+
+/* Where others can reach the folder, others who can write to the file could
+ * change what is run. */
+static enum file_look judge_owner(const struct spool *sp, struct file_seen *seen)
+{
+    char user[TRUST_NAME_MAX + 1], users[200];
+    const struct stat *st = &seen->st;
+    if (st->st_uid != sp->owner && !trust_owner(sp->trust, st->st_uid)) {
+        trust_user_name(st->st_uid, user);
+        trust_with_user(sp->trust, st->st_uid, users, sizeof users);
         snprintf(seen->why, sizeof seen->why,
-                 "it belongs to user %lu, whose jobs this spool does not run",
-                 (unsigned long)st->st_uid);
+                 "it belongs to user %s, whose jobs this spool does not run", user);
+        snprintf(seen->mend, sizeof seen->mend, "to trust this user: queuectl config set "
+                 "allow-users '%s'; then: queuectl dlq retry {report}", users);
         return FILE_MISFIT;
     }
-    if (foreign && st->st_nlink > 1) {
-        snprintf(seen->why, sizeof seen->why, "it has a second name (hard link)");
-        return FILE_NOT_YET;
-    }
-    if (st->st_size > (off_t)max) {
-        snprintf(seen->why, sizeof seen->why, "it has %lld bytes; a job has at most %zu",
-                 (long long)st->st_size, max);
-        return FILE_MISFIT;
+    if (trust_is_shared(sp->trust) && (st->st_mode & S_IWOTH)) {
+        snprintf(seen->why, sizeof seen->why, "everybody can write to it (mode %03o)",
+                 (unsigned)(st->st_mode & 0777));
+        return misfit(seen, "chmod o-w {file}; then: queuectl dlq retry {report}");
     }
     return FILE_OK;
 }
 
-static enum file_look read_seen(int fd, size_t max, bool foreign, struct buf *out,
-                                struct file_seen *seen)
+/* What fstat(2) alone can tell. */
+static enum file_look judge(const struct spool *sp, size_t max, bool foreign,
+                            struct file_seen *seen)
+{
+    enum file_look look = judge_kind(seen);
+    if (look == FILE_OK)
+        look = judge_owner(sp, seen);
+    if (look != FILE_OK)
+        return look;
+    if (foreign && seen->st.st_nlink > 1) {
+        snprintf(seen->why, sizeof seen->why, "it has a second name (hard link)");
+        snprintf(seen->mend, sizeof seen->mend,
+                 "remove its other name; then: queuectl dlq retry {report}");
+        return FILE_NOT_YET;
+    }
+    if (seen->st.st_size > (off_t)max) {
+        snprintf(seen->why, sizeof seen->why, "it has %lld bytes; a job has at most %zu",
+                 (long long)seen->st.st_size, max);
+        return misfit(seen, "put the data into a file of its own that the job reads; remove this "
+                            "one: queuectl delete {report}");
+    }
+    return FILE_OK;
+}
+
+static enum file_look read_seen(const struct spool *sp, int fd, size_t max, bool foreign,
+                                struct buf *out, struct file_seen *seen)
 {
     if (fstat(fd, &seen->st) != 0)
         return FILE_TROUBLE;
-    enum file_look look = judge(&seen->st, max, foreign, seen);
+    enum file_look look = judge(sp, max, foreign, seen);
     if (look == FILE_MISFIT)
         return look;
     if (foreign && sys_writers(fd) == SYS_WRITERS_SOME) {
+        seen->being_written = true;
         snprintf(seen->why, sizeof seen->why, "somebody has it open for writing");
         return FILE_NOT_YET;
     }
@@ -156,35 +201,60 @@ static enum file_look read_seen(int fd, size_t max, bool foreign, struct buf *ou
     return look;
 }
 
-/* A file that cannot be opened: what it is, if it is no job's file anyway. */
-static enum file_look look_unopened(const struct spool *sp, enum dir d, const char *name,
-                                    size_t max, struct file_seen *seen)
+/* The least that lets us read it, by who may do that. */
+static void advise_reading(const struct spool *sp, struct file_seen *seen)
 {
-    int saved = errno;
-    if (saved == ENOENT)
-        return FILE_GONE;
-    if (fstatat(sp->dir[d], name, &seen->st, AT_SYMLINK_NOFOLLOW) != 0)
-        return errno == ENOENT ? FILE_GONE : FILE_TROUBLE;
-    enum file_look look = judge(&seen->st, max, true, seen);
-    if (look == FILE_MISFIT)
-        return look;
-    errno = saved;
-    if (saved == EACCES || saved == EPERM) {
-        snprintf(seen->why, sizeof seen->why, "it cannot be read (mode %03o)",
-                 (unsigned)(seen->st.st_mode & 0777));
-        return FILE_MISFIT;
+    char group[TRUST_NAME_MAX + 1];
+    struct stat drop;
+    const char *then = "then: queuectl dlq retry {report}";
+    if (seen->st.st_uid == geteuid()) {
+        snprintf(seen->mend, sizeof seen->mend, "chmod u+r {file}; %s", then);
+    } else if (fstat(sp->dir[DIR_PENDING], &drop) != 0 || drop.st_gid == seen->st.st_gid) {
+        snprintf(seen->mend, sizeof seen->mend, "as root: chmod g+r {file}; %s", then);
+    } else {
+        trust_group_name(drop.st_gid, group);
+        snprintf(seen->mend, sizeof seen->mend,
+                 "as root: chgrp %s {file} && chmod g+r {file}; %s", group, then);
     }
-    return FILE_TROUBLE;
+}
+
+/* Its writer may still be about to open it to us: no verdict at once. */
+static enum file_look unreadable(const struct spool *sp, struct file_seen *seen)
+{
+    char user[TRUST_NAME_MAX + 1];
+    trust_user_name(seen->st.st_uid, user);
+    snprintf(seen->why, sizeof seen->why, "it cannot be read: it belongs to user %s and has mode "
+             "%03o", user, (unsigned)(seen->st.st_mode & 0777));
+    advise_reading(sp, seen);
+    return FILE_NOT_YET;
+}
+
+/* It was there a moment ago, and cannot be opened. */
+static enum file_look look_unopened(const struct spool *sp, int why, struct file_seen *seen)
+{
+    errno = why;
+    if (why == ENOENT)
+        return FILE_GONE;
+    if (why == EACCES || why == EPERM)
+        return unreadable(sp, seen);
+    return FILE_TROUBLE; /* ELOOP, ENXIO: replaced since; the next look will see */
 }
 
 enum file_look file_inspect(const struct spool *sp, enum dir d, const char *name, size_t max,
                             bool foreign, struct buf *out, struct file_seen *seen)
 {
-    seen->why[0] = '\0';
+    *seen = (struct file_seen){.being_written = false};
+    if (fstatat(sp->dir[d], name, &seen->st, AT_SYMLINK_NOFOLLOW) != 0)
+        return errno == ENOENT ? FILE_GONE : FILE_TROUBLE;
+    if (judge_kind(seen) != FILE_OK)
+        return FILE_MISFIT;
     int fd = io_open(sp->dir[d], name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, 0);
-    if (fd < 0)
-        return look_unopened(sp, d, name, max, seen);
-    enum file_look look = read_seen(fd, max, foreign, out, seen);
+    if (fd < 0) {
+        int why = errno;
+        enum file_look look = judge(sp, max, foreign, seen);
+        return look == FILE_MISFIT ? look : look_unopened(sp, why, seen);
+    }
+    enum file_look look = read_seen(sp, fd, max, foreign, out, seen);
     int saved = errno;
     close(fd);
     errno = saved;

@@ -22,6 +22,8 @@ enum file_sure {
  * nothing is left. 0 or -1 and errno. */
 int file_make_tmp(struct spool *sp, const void *bytes, size_t n, enum file_sure sure,
                   char tmp[FILE_NAME_MAX + 1]);
+/* Give a file just made with 0600 the mode the spool's group is due. */
+int file_set_mode(int fd, mode_t mode);
 void file_drop_tmp(const struct spool *sp, const char *tmp);
 
 /* tmp/tmp becomes d/name, which must not exist (EEXIST). */
@@ -50,17 +52,20 @@ int file_sync_dir(const struct spool *sp, enum dir d);
 enum file_look {
     FILE_OK,
     FILE_GONE,
-    FILE_NOT_YET, /* a second link, or open for writing: why says which */
+    FILE_NOT_YET, /* a second link, open for writing, not readable: why says which */
     FILE_MISFIT,  /* can never be a job's file: why says why */
     FILE_TROUBLE  /* errno: no verdict */
 };
 struct file_seen {
     struct stat st;
-    char why[200];
+    bool being_written; /* somebody has it open for that */
+    char why[200];  /* what is wrong */
+    char mend[300]; /* what to do about it, as in quarantine.h; "": mend the file */
 };
-/* Read d/name whole (at most max bytes) if it is a regular file owned by this
- * user or root; a foreign one must have one link, and nobody may have it open
- * for writing.  (A hard-linked backup of the spool gives all files two.) */
+/* Read d/name whole (at most max bytes) if it is a regular file of a trusted
+ * owner; a foreign one must have one link, and nobody may have it open for
+ * writing.  (A hard-linked backup of the spool gives all files two.)  What is no
+ * regular file is not even opened: a device may notice. */
 enum file_look file_inspect(const struct spool *sp, enum dir d, const char *name, size_t max,
                             bool foreign, struct buf *out, struct file_seen *seen);
 

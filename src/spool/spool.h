@@ -8,10 +8,12 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 
 #include "base/err.h"
 #include "spool/name.h"
+#include "spool/trust.h"
 
 #define SPOOL_FORMAT 1
 #define SPOOL_RESERVE_BYTES (1024 * 1024)
@@ -23,13 +25,19 @@ struct spool {
     int root;
     int dir[DIR_COUNT];
     dev_t dev;
+    uid_t owner;           /* of the root */
+    mode_t document_mode;  /* of new documents: 0640 where the group may read done/, else 0600 */
+    mode_t log_mode;       /* the same for logs/ */
+    struct trust *trust;   /* whose files are run; set by queue.h from the settings */
     char token[TOKEN_MAX + 1]; /* of this process: marks what it makes in tmp/ */
     unsigned long made;        /* files made in tmp/ so far */
 };
 
 /* Make a spool, or finish one half made; one that is there already is left as
- * it is.  A folder that holds anything but parts of a spool is refused. */
-int spool_init(const char *path, struct err *err);
+ * it is.  A folder that holds anything but parts of a spool is refused.
+ * group (NULL: none): its members may drop files into pending/ and tmp/ (2770) and
+ * read done/, dead/ and logs/ (2750); a spool that is there is changed to that. */
+int spool_init(const char *path, const char *group, struct err *err);
 
 /* Open a spool that is there: refuses what is no spool (ERR_UNKNOWN), a newer
  * format, a copied spool, another host's, a network file system, folders on
@@ -42,9 +50,17 @@ void spool_close(struct spool *sp);
 /* Make this inode, host and boot the ones the spool is known by. */
 int spool_identify(struct spool *sp, struct err *err);
 
-/* May this user write here, and nobody else?  Whoever can write to a spool runs
- * commands as its worker's user, so writers and workers ask first. */
+/* May this user write here, and else only those who are trusted?  Whoever can
+ * write to a spool runs commands as its workers' user, so writers and workers ask
+ * first.  pending/ and tmp/ may be open to the trusted group; to others only if
+ * somebody is trusted at all and the folder is sticky, so that nobody touches
+ * another's files. ERR_BAD says the command that mends it. */
 int spool_check_trust(const struct spool *sp, struct err *err);
+/* The root alone: enough to say, in the settings, who is trusted. */
+int spool_check_root(const struct spool *sp, struct err *err);
+/* Can nobody else write the settings file that lies in the root? */
+int spool_check_settings_file(const struct spool *sp, const struct stat *file, const char *name,
+                              struct err *err);
 
 /* Which spool is meant: `wanted` (from --spool), else $QUEUECTL_SPOOL, else
  * ./spool if it is one, else the user's default.  *is_default: the last, which

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/io.h"
+#include "spool/file.h"
 
 #define TAIL_BYTES 2048
 
@@ -19,7 +20,7 @@ int output_open(struct output *o, struct queue *q)
         logs_worker_name(q->spool->token, (enum logs_stream)s, file);
         o->fd[s] = io_open(q->spool->dir[DIR_LOGS], file,
                            O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW, 0600);
-        if (o->fd[s] < 0)
+        if (o->fd[s] < 0 || file_set_mode(o->fd[s], q->spool->log_mode) != 0)
             return -1;
     }
     return 0;

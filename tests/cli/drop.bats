@@ -350,7 +350,7 @@ it is a symbolic link, and a job is a regular file'
     job a >new
     chown 65534 new
     mv new spool/pending/a.json
-    rejected a.json "it belongs to user 65534, whose jobs this spool does not run"
+    rejected a.json "it belongs to user $(id -nu 65534), whose jobs this spool does not run"
 }
 
 @test "a thousand files of rubbish do not keep a job waiting" {
@@ -365,6 +365,23 @@ it is a symbolic link, and a job is a regular file'
 }
 
 # --- the report ------------------------------------------------------------------------------------
+
+@test "a report says where the file was, what is wrong, and what to do" {
+    echo '{"id":"a","comand":"echo ran a"}' >spool/pending/a.json
+    inode=$(stat -c %i spool/pending/a.json)
+    wait_until is_reported 1
+    # Who dropped it can look for it by name and inode.
+    report=rejected-a.json-$(printf %x "$inode")
+    is "$(reports)" "$report"
+    is "$(field "$report" dropped_as)" pending/a.json
+    is "$(field "$report" advice)" "mend quarantine/a.json; then: queuectl dlq retry $report"
+    has "$(q show "$report")" "mend quarantine/a.json"
+    q enqueue --id b --command true >/dev/null
+    echo '{"id":"b","command":"true"}' >spool/pending/again.json
+    wait_until is_reported 2
+    report=$(reports | grep again)
+    is "$(field "$report" advice)" "give it an id of its own in quarantine/again.json; then: queuectl dlq retry $report"
+}
 
 @test "dlq retry of a report puts the mended file back" {
     echo '{"id":"a","comand":"echo ran a"}' >spool/pending/a.json

@@ -11,9 +11,9 @@ setup() {
 teardown() { teardown_spool; }
 
 @test "queuectl.ini of the example has every setting with its default and its text" {
-    sed -n 's/^;\([a-z-]* = \)/\1/p; s/^; //p' spool.example/queuectl.ini | tail -n +4 >example
+    sed -n 's/^;\([a-z-]* =\)/\1/p; s/^; //p' spool.example/queuectl.ini | tail -n +4 >example
     q config list --json | jq -r '.[] | .text, "\(.name) = \(.value |
-        if . == true then "yes" elif . == false then "no" else tostring end)"' >table
+        if . == true then "yes" elif . == false then "no" else tostring end)"' | sed 's/ $//' >table
     diff -u table example
 }
 
@@ -22,7 +22,7 @@ teardown() { teardown_spool; }
     run q config list --json
     [ "$status" = 0 ]
     [ "$(jq 'map(.default) | all' <<<"$output")" = true ]
-    sed -i 's/^;\([a-z-]* = \)/\1/' spool/queuectl.ini
+    sed -i 's/^;\([a-z-]* =\)/\1/' spool/queuectl.ini
     run q config list --json
     [ "$status" = 0 ]
     [ "$(jq 'map(.default) | any' <<<"$output")" = false ]

@@ -79,7 +79,8 @@ page() { # heads|items
             name = ""
         }' "$ROOT/doc/queuectl.ini.5" >page
     q config list --json | jq -r '.[] | [.name, (.value |
-        if . == true then "yes" elif . == false then "no" else tostring end)] | @tsv' |
+        if . == true then "yes" elif . == false then "no" elif . == "" then "empty"
+        else tostring end)] | @tsv' |
         while IFS=$'\t' read -r name value; do
             accepted=$(q config set "$name" '?' 2>&1 || true)
             case $accepted in

@@ -822,9 +822,12 @@ static void reports(void **state)
 {
     (void)state;
     struct buf b = BUF_INIT, d = BUF_INIT;
-    assert_int_equal(job_print_report("r1", "bad file.json", "not UTF-8", NOW, &b), 0);
+    struct job_report report = {"r1", "bad file.json", "pending/bad file.json", "not UTF-8", "mend it"};
+    assert_int_equal(job_print_report(&report, NOW, &b), 0);
     assert_string_equal(b.data, "{\n  \"id\": \"r1\",\n  \"quarantined\": \"bad file.json\",\n"
-                                "  \"last_error\": \"not UTF-8\",\n  \"created_at\": " STAMP
+                                "  \"dropped_as\": \"pending/bad file.json\",\n"
+                                "  \"last_error\": \"not UTF-8\",\n  \"advice\": \"mend it\",\n"
+                                "  \"created_at\": " STAMP
                                 ",\n  \"updated_at\": " STAMP "\n}\n");
     struct job j = parse(b.data);
     assert_true(j.is_report);

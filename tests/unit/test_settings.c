@@ -183,7 +183,8 @@ static void good_values(void **state)
         {"output-max", "2G", "2G"},       {"durability", "never", "never"},
         {"durability", "always", "always"}, {"orphans", "wait", "wait"},
         {"durable-claim", "yes", "yes"},  {"durable-claim", "on", "yes"},
-        {"durable-claim", "0", "no"},
+        {"durable-claim", "0", "no"},     {"allow-users", "web, 1000", "web, 1000"},
+        {"allow-users", "", ""},          {"allow-group", "www-data", "www-data"},
     };
     for (size_t i = 0; i < LENGTH(rows); i++) {
         struct settings s;
@@ -234,6 +235,8 @@ static void bad_values(void **state)
         {"durability", "auto|always", NULL},
         {"durability", "", NULL},
         {"durable-claim", "maybe", "durable-claim: \"maybe\" is neither yes nor no"},
+        {"allow-users", "a ; b", "allow-users: \"a ; b\" is no list of names of at most 150 bytes"},
+        {"allow-group", "a\tb", "allow-group: \"a\tb\" is no list of names of at most 150 bytes"},
     };
     for (size_t i = 0; i < LENGTH(rows); i++) {
         struct settings s, before;

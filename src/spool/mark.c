@@ -1,0 +1,164 @@
+/* mark.c: `.queue` is written last, by one rename: a folder without it is no
+ * spool, and `init` finishes what an interrupted `init` left.  It holds the
+ * format, the host, the boot, and the number of its own inode: a copy of the
+ * spool has the same text at another inode and so knows that it is a copy.
+ */
+#include "spool/mark.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/io.h"
+#include "base/num.h"
+#include "base/sys.h"
+#include "spool/spool.h"
+
+struct mark {
+    int64_t format;
+    char host[SYS_ID_LEN + 1];
+    char boot[SYS_ID_LEN + 1];
+    int64_t inode;
+};
+
+static void read_line(char *line, struct mark *m)
+{
+    char *value = strchr(line, ' ');
+    if (!value)
+        return;
+    *value++ = '\0';
+    if (strcmp(line, "format") == 0)
+        num_parse(value, 1, INT64_MAX, &m->format);
+    else if (strcmp(line, "inode") == 0)
+        num_parse(value, 0, INT64_MAX, &m->inode);
+    else if (strcmp(line, "host") == 0)
+        snprintf(m->host, sizeof m->host, "%s", value);
+    else if (strcmp(line, "boot") == 0)
+        snprintf(m->boot, sizeof m->boot, "%s", value);
+}
+
+static int read_mark(int root, struct mark *m, ino_t *inode)
+{
+    struct buf text = BUF_INIT;
+    struct stat st;
+    *m = (struct mark){.format = -1, .inode = -1};
+    if (fstatat(root, MARK_FILE, &st, AT_SYMLINK_NOFOLLOW) != 0 ||
+        io_read_file(root, MARK_FILE, &text, 4096) != 0) {
+        buf_release(&text);
+        return -1;
+    }
+    *inode = st.st_ino;
+    for (char *at = text.data, *end; at && *at; at = end) {
+        end = strchr(at, '\n');
+        if (end)
+            *end++ = '\0';
+        read_line(at, m);
+    }
+    buf_release(&text);
+    return 0;
+}
+
+static int fill(int fd)
+{
+    char host[SYS_ID_LEN + 1], boot[SYS_ID_LEN + 1], text[256];
+    struct stat st;
+    if (sys_host_id(host) != 0 || sys_boot_id(boot) != 0 || fstat(fd, &st) != 0)
+        return -1;
+    int n = snprintf(text, sizeof text, "format %d\nhost %s\nboot %s\ninode %ju\n", SPOOL_FORMAT,
+                     host, boot, (uintmax_t)st.st_ino);
+    return io_write_all(fd, text, (size_t)n) == 0 && io_sync(fd) == 0 ? 0 : -1;
+}
+
+/* Beside, then renamed into place. */
+int mark_write(int root, bool replace)
+{
+    char token[TOKEN_MAX + 1], tmp[TOKEN_MAX + 16];
+    token_make(token);
+    snprintf(tmp, sizeof tmp, MARK_FILE ".%s", token);
+    int fd = io_open(root, tmp, O_WRONLY | O_CREAT | O_EXCL, 0600);
+    if (fd < 0)
+        return -1;
+    int r = fill(fd);
+    close(fd);
+    if (r == 0 && replace)
+        r = renameat(root, tmp, root, MARK_FILE);
+    else if (r == 0 && (r = sys_rename_noreplace(root, tmp, root, MARK_FILE)) != 0 && errno == EEXIST) {
+        unlinkat(root, tmp, 0);
+        r = 0;
+    }
+    if (r != 0) {
+        int saved = errno;
+        unlinkat(root, tmp, 0);
+        errno = saved;
+        return -1;
+    }
+    return io_sync(root);
+}
+
+static int check_format(const struct mark *m, const char *path, struct err *err)
+{
+    if (m->format > SPOOL_FORMAT)
+        return err_set(err, ERR_BAD,
+                       "%s was made by a newer queuectl (format %" PRId64 ", this one knows %d); "
+                       "use that one",
+                       path, m->format, SPOOL_FORMAT);
+    return 0;
+}
+
+static int check_origin(const struct mark *m, ino_t inode, const char *path, struct err *err)
+{
+    char host[SYS_ID_LEN + 1] = "", boot[SYS_ID_LEN + 1] = "";
+    if (m->format < 1 || m->inode < 0)
+        return err_set(err, ERR_BAD, "%s/" MARK_FILE " is damaged; if no worker runs on this spool: "
+                       "queuectl init --adopt %s", path, path);
+    if ((ino_t)m->inode != inode)
+        return err_set(err, ERR_BAD, "%s is a copy of a spool; if the original is not in use: "
+                       "queuectl init --adopt %s", path, path);
+    if (sys_host_id(host) == 0 && sys_boot_id(boot) == 0 && strcmp(host, m->host) != 0 &&
+        strcmp(boot, m->boot) != 0)
+        return err_set(err, ERR_BAD, "%s belongs to another host; if it is not in use there: "
+                       "queuectl init --adopt %s", path, path);
+    return 0;
+}
+
+bool mark_is_there(int root)
+{
+    struct stat st;
+    return fstatat(root, MARK_FILE, &st, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+int mark_share(int root)
+{
+    struct stat st;
+    if (fstat(root, &st) != 0)
+        return -1;
+    int fd = io_open(root, MARK_FILE, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0);
+    if (fd < 0)
+        return -1;
+    bool shared = st.st_mode & S_IXGRP;
+    int r = shared ? fchown(fd, (uid_t)-1, st.st_gid) : 0;
+    if (r == 0)
+        r = fchmod(fd, shared ? 0640 : 0600);
+    close(fd);
+    return r;
+}
+
+int mark_check(int root, bool adopt, const char *path, struct err *err)
+{
+    struct mark m;
+    ino_t inode;
+    if (read_mark(root, &m, &inode) != 0) {
+        if (errno == ENOENT)
+            return err_set(err, ERR_UNKNOWN, "%s is no spool (it has no " MARK_FILE "); make one: "
+                           "queuectl init %s", path, path);
+        return err_sys(err, "read " MARK_FILE " of", path);
+    }
+    if (check_format(&m, path, err) != 0)
+        return -1;
+    return adopt ? 0 : check_origin(&m, inode, path, err);
+}

@@ -1,0 +1,272 @@
+/* trust.c: see trust.h.
+ *
+ * The database may be slow (LDAP) and a thousand files may be dropped at once,
+ * so an answer is kept for KEPT_US; not longer, since an operator who has just
+ * put somebody into the group expects it to work.
+ */
+#include "spool/trust.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <pwd.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/num.h"
+
+#define USERS_MAX 64
+#define GROUPS_MAX 65536 /* NGROUPS_MAX of Linux */
+#define ENTRY_MAX ((size_t)16 << 20)
+#define KEPT 16
+#define KEPT_US (5 * US_PER_SEC)
+#define SEPARATORS " \t,"
+
+struct trust {
+    uid_t user[USERS_MAX];
+    size_t users;
+    char *users_text;
+    bool has_group;
+    gid_t group;
+    struct {
+        uid_t uid;
+        bool member;
+        int64_t until_us; /* monotonic */
+    } kept[KEPT];
+    size_t next; /* of these to be overwritten */
+};
+
+struct trust *trust_new(void)
+{
+    return calloc(1, sizeof(struct trust));
+}
+
+void trust_free(struct trust *t)
+{
+    if (!t)
+        return;
+    free(t->users_text);
+    free(t);
+}
+
+/* -- the user database ----------------------------------------------------- */
+
+/* One entry, with the memory its strings lie in.  The ..._r calls: a program may
+ * have a spool open in each of its threads. */
+struct entry {
+    struct passwd pw;
+    struct group gr;
+    char *text;
+    size_t size;
+};
+
+static void entry_release(struct entry *e)
+{
+    free(e->text);
+    e->text = NULL;
+}
+
+/* More room for the next try (a group may have thousands of members). */
+static bool grow(struct entry *e)
+{
+    e->size = e->size ? 4 * e->size : 4096;
+    free(e->text);
+    e->text = e->size <= ENTRY_MAX ? malloc(e->size) : NULL;
+    return e->text != NULL;
+}
+
+/* By name, or with name NULL by number; false: not there.  The caller releases. */
+static bool user_entry(const char *name, uid_t uid, struct entry *e)
+{
+    struct passwd *found = NULL;
+    int r = ERANGE;
+    *e = (struct entry){.text = NULL};
+    while (r == ERANGE && grow(e))
+        r = name ? getpwnam_r(name, &e->pw, e->text, e->size, &found)
+                 : getpwuid_r(uid, &e->pw, e->text, e->size, &found);
+    return found != NULL;
+}
+
+static bool group_entry(const char *name, gid_t gid, struct entry *e)
+{
+    struct group *found = NULL;
+    int r = ERANGE;
+    *e = (struct entry){.text = NULL};
+    while (r == ERANGE && grow(e))
+        r = name ? getgrnam_r(name, &e->gr, e->text, e->size, &found)
+                 : getgrgid_r(gid, &e->gr, e->text, e->size, &found);
+    return found != NULL;
+}
+
+static void show_name(const char *name, uintmax_t number, char out[TRUST_NAME_MAX + 1])
+{
+    if (name && strlen(name) <= TRUST_NAME_MAX)
+        snprintf(out, TRUST_NAME_MAX + 1, "%s", name);
+    else
+        snprintf(out, TRUST_NAME_MAX + 1, "%ju", number);
+}
+
+void trust_user_name(uid_t uid, char out[TRUST_NAME_MAX + 1])
+{
+    struct entry e;
+    show_name(user_entry(NULL, uid, &e) ? e.pw.pw_name : NULL, uid, out);
+    entry_release(&e);
+}
+
+void trust_group_name(gid_t gid, char out[TRUST_NAME_MAX + 1])
+{
+    struct entry e;
+    show_name(group_entry(NULL, gid, &e) ? e.gr.gr_name : NULL, gid, out);
+    entry_release(&e);
+}
+
+static int find_user(const char *name, uid_t *uid, struct err *err)
+{
+    struct entry e;
+    int64_t number;
+    int r = 0;
+    if (user_entry(name, 0, &e))
+        *uid = e.pw.pw_uid;
+    else if (num_parse(name, 0, UINT32_MAX - 1, &number))
+        *uid = (uid_t)number;
+    else
+        r = err_set(err, ERR_BAD, "allow-users: there is no user \"%.64s\" here", name);
+    entry_release(&e);
+    return r;
+}
+
+int trust_find_group(const char *name, gid_t *gid, struct err *err)
+{
+    struct entry e;
+    int64_t number;
+    int r = 0;
+    if (group_entry(name, 0, &e))
+        *gid = e.gr.gr_gid;
+    else if (num_parse(name, 0, UINT32_MAX - 1, &number))
+        *gid = (gid_t)number;
+    else
+        r = err_set(err, ERR_BAD, "there is no group \"%.64s\" here; make it: groupadd %.64s",
+                    name, name);
+    entry_release(&e);
+    return r;
+}
+
+/* The type of the list differs between systems. */
+#ifdef __APPLE__
+typedef int group_id;
+#else
+typedef gid_t group_id;
+#endif
+
+/* 1 yes, 0 no, -1: they are more than n. */
+static int looks_in(const struct passwd *pw, gid_t group, int n)
+{
+    group_id *list = calloc((size_t)n, sizeof *list);
+    int got = n, found = 0;
+    if (!list)
+        return 0;
+    bool whole = getgrouplist(pw->pw_name, (group_id)pw->pw_gid, list, &got) >= 0;
+    for (int i = 0; whole && i < got; i++)
+        found = found || (gid_t)list[i] == group;
+    free(list);
+    return whole ? found : -1;
+}
+
+static bool is_member(uid_t uid, gid_t group)
+{
+    struct entry e;
+    int in = 0;
+    if (user_entry(NULL, uid, &e))
+        for (int n = 64; n <= GROUPS_MAX && (in = looks_in(&e.pw, group, n)) < 0;)
+            n *= 4;
+    entry_release(&e);
+    return in > 0;
+}
+
+/* -- who is named ------------------------------------------------------------ */
+
+static int add_users(struct trust *t, char *words, struct err *err)
+{
+    int r = 0;
+    char *rest = NULL;
+    for (char *word = strtok_r(words, SEPARATORS, &rest); word;
+         word = strtok_r(NULL, SEPARATORS, &rest)) {
+        uid_t uid = 0;
+        if (t->users == USERS_MAX)
+            return err_set(err, ERR_BAD, "allow-users: more than %d; use allow-group", USERS_MAX);
+        if (find_user(word, &uid, r == 0 ? err : NULL) == 0)
+            t->user[t->users++] = uid;
+        else
+            r = -1;
+    }
+    return r;
+}
+
+int trust_set(struct trust *t, const char *users, const char *group, struct err *err)
+{
+    int r = 0;
+    char *words = strdup(users ? users : "");
+    free(t->users_text);
+    *t = (struct trust){.users_text = strdup(users ? users : "")};
+    if (!words || !t->users_text)
+        r = err_sys(err, "read", "allow-users");
+    else
+        r = add_users(t, words, err);
+    free(words);
+    if (group && *group) {
+        t->has_group = trust_find_group(group, &t->group, r == 0 ? err : NULL) == 0;
+        if (!t->has_group)
+            r = r == 0 ? err_prefix(err, "allow-group") : r;
+    }
+    return r;
+}
+
+bool trust_is_shared(const struct trust *t)
+{
+    return t->has_group || t->users > 0;
+}
+
+bool trust_is_group(const struct trust *t, gid_t gid)
+{
+    return t->has_group && t->group == gid;
+}
+
+/* -- a file's owner ---------------------------------------------------------- */
+
+static bool is_named(const struct trust *t, uid_t uid)
+{
+    for (size_t i = 0; i < t->users; i++)
+        if (t->user[i] == uid)
+            return true;
+    return false;
+}
+
+static bool ask_group(struct trust *t, uid_t uid)
+{
+    int64_t now = clock_mono_us();
+    for (size_t i = 0; i < KEPT; i++)
+        if (t->kept[i].uid == uid && now < t->kept[i].until_us)
+            return t->kept[i].member;
+    bool member = is_member(uid, t->group);
+    t->kept[t->next].uid = uid;
+    t->kept[t->next].member = member;
+    t->kept[t->next].until_us = now + KEPT_US;
+    t->next = (t->next + 1) % KEPT;
+    return member;
+}
+
+bool trust_owner(struct trust *t, uid_t uid)
+{
+    return uid == geteuid() || uid == 0 || is_named(t, uid) || (t->has_group && ask_group(t, uid));
+}
+
+void trust_with_user(const struct trust *t, uid_t uid, char *out, size_t size)
+{
+    char name[TRUST_NAME_MAX + 1];
+    bool some = t->users_text && t->users_text[strspn(t->users_text, SEPARATORS)];
+    trust_user_name(uid, name);
+    snprintf(out, size, "%s%s%s", some ? t->users_text : "", some ? " " : "", name);
+}
