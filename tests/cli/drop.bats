@@ -367,8 +367,9 @@ it is a symbolic link, and a job is a regular file'
 # --- the report ------------------------------------------------------------------------------------
 
 @test "a report says where the file was, what is wrong, and what to do" {
-    echo '{"id":"a","comand":"echo ran a"}' >spool/pending/a.json
-    inode=$(stat -c %i spool/pending/a.json)
+    echo '{"id":"a","comand":"echo ran a"}' >new.json
+    inode=$(stat -c %i new.json)
+    mv new.json spool/pending/a.json
     wait_until is_reported 1
     # Who dropped it can look for it by name and inode.
     report=rejected-a.json-$(printf %x "$inode")
