@@ -61,8 +61,6 @@ drop_from() { # LANGUAGE COMMAND
 }
 
 @test "the Python block drops a job" { drop_from python python3 python; }
-@test "the Node block drops a job" { drop_from js node node; }
-@test "the PHP block drops a job" { drop_from php php php; }
 
 @test "every line of the crontab runs" {
     blocks crontab
