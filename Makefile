@@ -5,7 +5,7 @@
 # the targets that compile: a fresh machine has git, make and a shell, so
 # pkg-config may be asked only after that.  `make help` lists all of it.
 
-FRONT := all demo test unit lint deps install uninstall clean help
+FRONT := all demo test unit lint deps schema install uninstall clean help
 .PHONY: $(FRONT) core lib units bins lint-parts FORCE
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
@@ -139,6 +139,11 @@ lint:
 deps:
 	@sh contrib/install-deps.sh all
 
+# The program says it; tests/cli/schema.bats holds the file to that.
+schema: all
+	$(PROGRAM) help --schema > doc/job.schema.json.new
+	mv doc/job.schema.json.new doc/job.schema.json
+
 clean:
 	rm -rf build
 
@@ -150,6 +155,7 @@ help:
 	@echo 'make lint        cppcheck, shellcheck, mandoc, clang, layers'
 	@echo 'make demo        contrib/demo.sh'
 	@echo 'make deps        install what building, testing and linting need'
+	@echo 'make schema      doc/job.schema.json anew, after a change of the members'
 	@echo 'make install     to DESTDIR and PREFIX ($(PREFIX)); make uninstall takes it away'
 	@echo 'make clean       rm -rf build'
 	@echo
@@ -217,21 +223,24 @@ BINDIR := $(DESTDIR)$(PREFIX)/bin
 LIBDIR := $(DESTDIR)$(PREFIX)/lib
 INCDIR := $(DESTDIR)$(PREFIX)/include
 MANDIR := $(DESTDIR)$(PREFIX)/share/man
+OWNDIR := $(DESTDIR)$(PREFIX)/share/queuectl
 
 install:
 	@sh contrib/install-deps.sh build
 	+@$(MAKE) bins
-	install -d '$(BINDIR)' '$(LIBDIR)/pkgconfig' '$(INCDIR)'
+	install -d '$(BINDIR)' '$(LIBDIR)/pkgconfig' '$(INCDIR)' '$(OWNDIR)'
 	install -m 755 $(PROGRAM) '$(BINDIR)'
 	install -m 644 $(LIB_OUT) '$(LIBDIR)'
 	install -m 644 $(BUILD)/installed/queuectl.pc '$(LIBDIR)/pkgconfig'
 	install -m 644 include/queuectl.h '$(INCDIR)'
+	install -m 644 doc/job.schema.json '$(OWNDIR)'
 	$(foreach n,1 5 7,$(if $(MAN_$(n)),install -d '$(MANDIR)/man$(n)' && install -m 644 $(MAN_$(n)) '$(MANDIR)/man$(n)' &&)) :
 
 uninstall:
 	rm -f '$(BINDIR)/queuectl' '$(LIBDIR)/libqueuectl.a' \
-	    '$(LIBDIR)/pkgconfig/queuectl.pc' '$(INCDIR)/queuectl.h' \
+	    '$(LIBDIR)/pkgconfig/queuectl.pc' '$(INCDIR)/queuectl.h' '$(OWNDIR)/job.schema.json' \
 	    $(foreach n,1 5 7,$(foreach page,$(notdir $(MAN_$(n))),'$(MANDIR)/man$(n)/$(page)'))
+	rmdir '$(OWNDIR)' 2>/dev/null || :
 
 # --- lint --------------------------------------------------------------------------------
 

@@ -8,12 +8,11 @@
 #include <stdio.h>
 #include <string.h>
 
-static const struct unit {
-    const char *suffix;
-    int64_t ms;
-} units[] = {{"d", 86400000}, {"h", 3600000}, {"m", 60000}, {"s", 1000}, {"ms", 1}};
+const struct duration_unit duration_units[] = {
+    {"d", 86400000}, {"h", 3600000}, {"m", 60000}, {"s", 1000}, {"ms", 1}, {NULL, 0},
+};
 
-#define UNITS (sizeof units / sizeof units[0])
+#define UNITS (sizeof duration_units / sizeof duration_units[0] - 1)
 #define BARE 3               /* a number without a unit: seconds */
 #define SCALE_MAX 1000000000 /* further digits are less than a millisecond of a day */
 
@@ -68,7 +67,9 @@ static bool take_unit(const char **at, size_t *row)
     while (((*at)[len] | 0x20) >= 'a' && ((*at)[len] | 0x20) <= 'z')
         len++;
     for (i = 0; i < UNITS; i++) {
-        if (strlen(units[i].suffix) == len && memcmp(*at, units[i].suffix, len) == 0) {
+        const char *suffix = duration_units[i].suffix;
+
+        if (strlen(suffix) == len && memcmp(*at, suffix, len) == 0) {
             *at += len;
             *row = i;
             return true;
@@ -82,7 +83,8 @@ static bool add(int64_t *ms, const struct number *n, int64_t unit)
 {
     int64_t part;
 
-    if (n->whole > DURATION_MAX_MS / unit)
+    if (n->whole > DURATION_MAX_MS / unit ||
+        (n->whole == DURATION_MAX_MS / unit && (n->fraction > 0 || n->rest)))
         return false;
     part = (n->fraction * unit + n->scale / 2) / n->scale;
     if (part == 0 && n->whole == 0 && (n->fraction > 0 || n->rest))
@@ -100,7 +102,7 @@ static bool parse_parts(const char **at, int64_t *ms)
     do {
         if (!take_number(at, &n) || !take_unit(at, &row) || row < next)
             return false;
-        if (!add(ms, &n, units[row].ms))
+        if (!add(ms, &n, duration_units[row].ms))
             return false;
         next = row + 1;
     } while (is_digit(**at));
@@ -119,7 +121,7 @@ bool duration_parse(const char *text, int64_t *ms)
     if (!take_number(&at, &n))
         return false;
     if (*at == '\0' || is_blank(*at)) {
-        if (!add(&sum, &n, units[BARE].ms))
+        if (!add(&sum, &n, duration_units[BARE].ms))
             return false;
     } else {
         at = text;
@@ -150,13 +152,13 @@ void duration_format(int64_t ms, char out[DURATION_TEXT_LEN])
     size_t len = 0, i;
 
     for (i = 0; i < UNITS; i++) {
-        int64_t n = ms / units[i].ms;
+        int64_t n = ms / duration_units[i].ms;
 
         if (n == 0)
             continue;
         len += (size_t)snprintf(out + len, DURATION_TEXT_LEN - len, "%lld%s", (long long)n,
-                                units[i].suffix);
-        ms -= n * units[i].ms;
+                                duration_units[i].suffix);
+        ms -= n * duration_units[i].ms;
     }
     if (len == 0)
         memcpy(out, "0", 2);

@@ -9,6 +9,13 @@
 #define DURATION_MAX_MS (INT64_C(3650) * 24 * 3600 * 1000) /* ten years */
 #define DURATION_TEXT_LEN 40
 
+/* Falling; the last has suffix NULL. */
+struct duration_unit {
+    const char *suffix;
+    int64_t ms;
+};
+extern const struct duration_unit duration_units[];
+
 /* "500ms", "90s", "5m", "2h", "1d", "1.5h", "1h30m" (parts in falling order of
  * unit), or a bare number: seconds (a fraction is fine).  No sign, no blanks
  * inside; blanks around are allowed.  False: not of that form, or over

@@ -134,6 +134,16 @@ static void print_members(void)
     }
 }
 
+static int print_schema(void)
+{
+    struct buf text = BUF_INIT;
+    int result = job_print_schema(&text);
+    if (result == 0)
+        fwrite(text.data, 1, text.len, stdout);
+    buf_release(&text);
+    return result == 0 ? EXIT_DONE : say_no_memory();
+}
+
 static int run(struct call *c)
 {
     if (option_on(c, "table")) {
@@ -144,6 +154,8 @@ static int run(struct call *c)
         print_members();
         return EXIT_DONE;
     }
+    if (option_on(c, "schema"))
+        return print_schema();
     if (c->arg_count == 0) {
         help_overview(stdout);
         return EXIT_DONE;
@@ -165,6 +177,7 @@ static int run(struct call *c)
 static const struct option options[] = {
     {0, "table", NULL, "for scripts: command, option and text of each, with tabs between"},
     {0, "members", NULL, "for scripts: the members of a job: name, given or recorded, value, text"},
+    {0, "schema", NULL, "for editors and validators: a JSON Schema of a job's document"},
     {0, NULL, NULL, NULL},
 };
 

@@ -21,16 +21,23 @@
 #define JOB_HISTORY_MAX 20   /* runs kept */
 #define JOB_LOST_MAX 3       /* lost in a row: dead */
 
-struct job;
+struct reading; /* see job_members.c */
 struct job_member {
     const char *name;
-    bool recorded;       /* written by the queue, ignored and overwritten on the way in */
     const char *noun;    /* what its value is: "duration" */
     const char *accepts; /* for messages and the manual: 90, "90s", "5m" */
     const char *text;    /* one sentence for the manual */
     size_t offset;       /* in struct job, of what `read` fills */
-    int (*read)(struct job *j, void *field, const cJSON *value, const char *raw);
-                         /* 0, EINVAL, ENOMEM; NULL: nothing follows it */
+    int (*read)(const struct reading *r); /* 0, EINVAL, ENOMEM; NULL: nothing follows it */
+    bool recorded;       /* written by the queue, ignored and overwritten on the way in */
+    int64_t min, max;    /* of a number, both included but for times; else of a length */
+    const struct member_word {
+        const char *word;
+        int value;
+    } *words;            /* that stand for values; the last has word NULL */
+    const char *schema;  /* what a producer may write, as JSON Schema; see job_schema.c.
+                            NULL where recorded: anything goes */
+    const char *examples; /* for the schema: values with commas between, ' for the quotes */
 };
 extern const struct job_member job_members[];
 extern const size_t job_member_count;
@@ -161,6 +168,11 @@ struct job_report {
 int job_print_report(const struct job_report *r, int64_t now_us, struct buf *out);
 
 int job_print(const struct job *j, struct buf *out); /* -1: ENOMEM */
+
+/* The table as a JSON Schema (draft 2020-12) of what a producer may write: a
+ * document that job_parse and job_accept take fits it, and no other, but for
+ * what a schema cannot say (see queuectl-job(5), THE SCHEMA).  -1: ENOMEM */
+int job_print_schema(struct buf *out);
 
 /* One line for a table: the command, or argv quoted as a shell would want it. */
 void job_describe(const struct job *j, struct buf *out);

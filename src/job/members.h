@@ -18,6 +18,10 @@ void members_release(struct job *j);
 /* Do the members fit together: nothing said twice, and something to run? */
 int members_check(const struct job *j, struct err *err);
 
+/* Pairs of which a document may hold one.  Of the first it needs one. */
+extern const char *const members_exclusive[][2];
+extern const size_t members_exclusive_count;
+
 const struct job_member *member_find(const char *name);
 
 /* Remove from the document what cannot stand beside this member. */

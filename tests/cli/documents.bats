@@ -265,6 +265,8 @@ good() { # json-of-the-rest [name-pattern]
     good '"backoff_base":1000'
     good '"timeout":0'
     good '"timeout":0.5'
+    good '"priority":1e1' '*.p10.a0.*'
+    good '"max_retries":3.0'
     good '"timeout":"500ms"'
     good '"timeout":"1h30m"'
     good '"timeout":"1d"'
@@ -289,9 +291,9 @@ good() { # json-of-the-rest [name-pattern]
 }
 
 @test "bad values of every member" {
-    for rest in '"priority":101' '"priority":-101' '"priority":1.0' '"priority":"5"' '"priority":true' \
+    for rest in '"priority":101' '"priority":-101' '"priority":1.5' '"priority":"5"' '"priority":true' \
         '"priority":"HIGH"' '"priority":[]' '"max_retries":1001' '"max_retries":"3"' \
-        '"max_retries":3.0' '"max_retries":1e1' '"backoff_base":0' '"backoff_base":"2"' \
+        '"max_retries":3.5' '"max_retries":1e4' '"backoff_base":0' '"backoff_base":"2"' \
         '"backoff_base":1001' '"timeout":-1' '"timeout":"5 min"' '"timeout":""' '"timeout":true' \
         '"timeout":"1e3"' '"timeout":"-5s"' '"timeout":1e300' '"timeout_ms":1.5' '"timeout_ms":"5s"' \
         '"timeout_ms":-1' '"timeout_seconds":"5"' '"run_at":"31.12.2030"' '"run_at":""' \

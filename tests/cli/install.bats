@@ -37,7 +37,7 @@ teardown() { teardown_spool; }
     (cd "$ROOTED" && find . -type f | sort) >got
     {
         printf './usr/%s\n' bin/queuectl include/queuectl.h lib/libqueuectl.a \
-            lib/pkgconfig/queuectl.pc
+            lib/pkgconfig/queuectl.pc share/queuectl/job.schema.json
         for page in "$ROOT"/doc/*.[1-8]; do
             echo "./usr/share/man/man${page##*.}/${page##*/}"
         done

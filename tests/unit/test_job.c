@@ -146,6 +146,43 @@ static void priorities(void **state)
     assert_int_equal(p, -5);
 }
 
+/* However it is written; nothing goes through a double. */
+static void whole_numbers(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *raw;
+        int64_t n;
+    } rows[] = {
+        {"3", 3},          {"3.0", 3},        {"3e0", 3},       {"30e-1", 3},
+        {"0.03E+2", 3},    {"0.3e1", 3},      {"300.00e-2", 3}, {"0", 0},
+        {"-0", 0},         {"-0.0", 0},       {"0e9999999", 0}, {"0.00e-99999999999", 0},
+        {"1e3", 1000},     {"1e003", 1000},   {"1.000e3", 1000}, {"10.0", 10},
+    };
+    for (size_t i = 0; i < LENGTH(rows); i++) {
+        struct job j = parse_member("max_retries", rows[i].raw);
+        assert_true(j.has_max_retries);
+        assert_int_equal(j.max_retries, rows[i].n);
+        assert_string_equal(json_raw(j.doc, "max_retries"), rows[i].raw);
+        job_release(&j);
+        j = parse_member("timeout_ms", rows[i].raw);
+        assert_int_equal(j.timeout_ms, rows[i].n);
+        job_release(&j);
+    }
+    struct job j = parse_member("priority", "-1.0e2");
+    assert_int_equal(j.priority, -100);
+    job_release(&j);
+    j = parse_member("timeout_ms", "315359999999");
+    assert_int_equal(j.timeout_ms, INT64_C(315359999999));
+    job_release(&j);
+    j = parse_member("timeout_ms", "3.15359999999e11");
+    assert_int_equal(j.timeout_ms, INT64_C(315359999999));
+    job_release(&j);
+    /* for flags and settings a number stays what it is in a shell */
+    int p;
+    assert_false(job_priority_parse("3.0", &p));
+}
+
 static void durations(void **state)
 {
     (void)state;
@@ -183,6 +220,8 @@ static void times(void **state)
         {"1795317300.2500019", NOW},
         {"1795317300", NOW - 250001},
         {"1.7953173e9", NOW - 250001},
+        {"2.534023007995e11", INT64_C(253402300799500000)},
+        {"-0.0", 0},
         {"\"2026-11-22T03:15:00.250001Z\"", NOW},
         {"\"2026-11-22T05:15:00.250001\"", NOW},
         {"\"2026-11-22T04:15:00.250001+01:00\"", NOW},
@@ -247,8 +286,8 @@ static void bad_members(void **state)
         {"argv", "[11111111111111111111111111111111111111111111111111111111111111111111]", NULL},
         {"priority", "101", "priority: 101" PRIORITY},
         {"priority", "-101", NULL},
-        {"priority", "1.0", "priority: 1.0" PRIORITY},
-        {"priority", "1e1", NULL},
+        {"priority", "1.5", "priority: 1.5" PRIORITY},
+        {"priority", "1.01e2", NULL},
         {"priority", "\"10\"", "priority: \"10\"" PRIORITY},
         {"priority", "\"High\"", NULL},
         {"priority", "true", NULL},
@@ -256,9 +295,14 @@ static void bad_members(void **state)
         {"max_retries", "-1", "max_retries: -1" RETRIES},
         {"max_retries", "\"3\"", "max_retries: \"3\"" RETRIES},
         {"max_retries", "1001", NULL},
-        {"max_retries", "1e0", NULL},
-        {"max_retries", "3.0", NULL},
-        {"max_retries", "-0", NULL},
+        {"max_retries", "3.0000000000000000001", NULL},
+        {"max_retries", "31e-1", NULL},
+        {"max_retries", "1e-400", NULL},
+        {"max_retries", "1e4", NULL},
+        {"max_retries", "1e99999999999999999999", NULL},
+        {"max_retries", "1001.0", NULL},
+        {"max_retries", "-1.0", NULL},
+        {"max_retries", "3.00000000000000000000000000000000000000000000000000000000000", NULL},
         {"max_retries", "99999999999999999999999", NULL},
         {"max_retries", "true", NULL},
         {"backoff_base", "0", "backoff_base: 0 is no backoff base; use a number from 1 to 1000"},
@@ -278,6 +322,12 @@ static void bad_members(void **state)
         {"timeout_ms", "1.5", "timeout_ms: 1.5 is no number of milliseconds; use a whole number"},
         {"timeout_ms", "\"5\"", NULL},
         {"timeout_ms", "-1", NULL},
+        {"timeout_ms", "315360000001", NULL},
+        {"timeout_ms", "315360000000.0000001", NULL},
+        {"timeout_ms", "9223372036854775808", NULL},
+        {"timeout_ms", "18446744073709551616", NULL},
+        {"timeout", "\"3649d25h\"", NULL},
+        {"timeout", "\"3650.000000001d\"", NULL},
         {"timeout_seconds", "\"5s\"",
          "timeout_seconds: \"5s\" is no number of seconds; use a number like 90 or 0.5"},
         {"delay", "\"soon\"", "delay: \"soon\"" DURATION},
@@ -287,6 +337,8 @@ static void bad_members(void **state)
         {"run_at", "-1", NULL},
         {"run_at", "\"2026-02-30\"", NULL},
         {"run_at", "1e30", NULL},
+        {"run_at", "2.534023008e11", NULL},
+        {"run_at", "253402300800", NULL},
         {"run_at", "true", NULL},
         {"run_at", "\"\"", NULL},
         {"cwd", "\"tmp\"",
@@ -875,6 +927,8 @@ static void table(void **state)
         const struct job_member *m = &job_members[i];
         assert_true(m->name[0] != '\0' && m->noun[0] != '\0' && m->accepts[0] != '\0');
         assert_int_equal(m->text[strlen(m->text) - 1], '.');
+        assert_int_equal(m->recorded, m->schema == NULL);
+        assert_int_equal(m->recorded, m->examples == NULL);
         for (size_t k = 0; k < i; k++)
             assert_string_not_equal(m->name, job_members[k].name);
     }
@@ -951,6 +1005,7 @@ int main(void)
         cmocka_unit_test(least_job),
         cmocka_unit_test(all_members),
         cmocka_unit_test(priorities),
+        cmocka_unit_test(whole_numbers),
         cmocka_unit_test(durations),
         cmocka_unit_test(times),
         cmocka_unit_test(null_is_absent),
