@@ -30,6 +30,7 @@ table() {
         echo 'bats           command bats'
         echo 'jq             command jq'
         echo 'python3        command python3'
+        echo 'python3-jsonschema  python jsonschema'
         echo 'procps         command pgrep'
         echo 'strace         command strace'
         echo 'util-linux     command flock'
@@ -61,6 +62,8 @@ present() { # kind name
     command) command -v "$2" ;;
     pc) pkg-config --exists "$2" ;;
     header) echo "#include <$2>" | cc -E - ;;
+    # python3 may be another than the one of the packages
+    python) python3 -c "import $2" || /usr/bin/python3 -c "import $2" ;;
     esac >/dev/null 2>&1
 }
 
