@@ -109,6 +109,13 @@ QUEUECTL_API int queuectl_error_errno(const struct queuectl *q);
 QUEUECTL_API enum queuectl_error queuectl_enqueue(struct queuectl *q, const char *json, size_t n,
                                                   char id[QUEUECTL_ID_SIZE]);
 
+/* The same unless a job with its id, which it must have, waits or runs already:
+ * that too is QUEUECTL_OK, and *added (may be NULL) is then 0, else 1.  A done or
+ * dead job with this id makes room, as if it had been deleted. */
+QUEUECTL_API enum queuectl_error queuectl_enqueue_unique(struct queuectl *q, const char *json,
+                                                         size_t n, char id[QUEUECTL_ID_SIZE],
+                                                         int *added);
+
 /* Enqueue count documents, each ended by its NUL, all of them or none, and much
  * faster than one by one.  They run in this order where their priority is the
  * same.  ids (may be NULL) has room for count.  On failure *bad (may be NULL) is

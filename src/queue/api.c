@@ -138,6 +138,26 @@ enum queuectl_error queuectl_enqueue(struct queuectl *q, const char *json, size_
     return finish(q, result);
 }
 
+enum queuectl_error queuectl_enqueue_unique(struct queuectl *q, const char *json, size_t n,
+                                            char id[QUEUECTL_ID_SIZE], int *added)
+{
+    if (!ready(q))
+        return not_ready(q);
+    struct job job;
+    struct found there;
+    if (job_parse(&job, json, n ? n : strlen(json), NULL, &q->err) != 0)
+        return finish(q, -1);
+    int result = enqueue_unique(&q->queue, &job, &there, &q->err);
+    if (result >= 0 && id)
+        give_id(id, job.id);
+    if (result >= 0 && added)
+        *added = result == 0;
+    if (result == 1)
+        found_release(&there);
+    job_release(&job);
+    return finish(q, result);
+}
+
 /* How many were read: count, or the index of the first that is no job. */
 static size_t parse_all(struct job *jobs, const char *const *json, size_t count, struct err *err)
 {

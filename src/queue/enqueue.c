@@ -11,140 +11,33 @@
 #include "queue/enqueue.h"
 
 #include <errno.h>
-#include <poll.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/sys.h"
-#include "queue/ids.h"
-#include "queue/logs.h"
+#include "queue/arrival.h"
 #include "spool/file.h"
 #include "spool/idlock.h"
 #include "spool/scan.h"
-
-#define BUSY_PATIENCE_US (2 * US_PER_SEC)
-#define BUSY_PAUSE_MS 10
-
-struct arrival {
-    char tmp[FILE_NAME_MAX + 1];
-    char file[FILE_NAME_MAX + 1];
-    bool reserved; /* ids/ID was made by us */
-    bool written;  /* tmp/ holds the document */
-    bool published;
-};
-
-static int refuse_full(const struct queue *q, struct err *err)
-{
-    if (!spool_is_full(q->spool))
-        return 0;
-    err_set(err, ERR_SYSTEM, "the disk of %s is full (under %d MiB or 16 inodes free); nothing "
-            "was enqueued", q->spool->path, SPOOL_FLOOR_BYTES / 1024 / 1024);
-    if (err)
-        err->errnum = ENOSPC;
-    return -1;
-}
-
-static int accept_job(struct queue *q, struct job *job, int64_t now, struct err *err)
-{
-    char id[ID_MAX + 1];
-    if (job->id[0])
-        snprintf(id, sizeof id, "%s", job->id);
-    else
-        name_new_id(NULL, now, id);
-    return job_accept(job, id, &q->settings, now, false, err);
-}
-
-static void name_arrival(const struct job *job, int64_t now, struct arrival *a)
-{
-    struct name n = {.time_us = job_due(job, now), .priority = job->priority};
-    snprintf(n.id, sizeof n.id, "%s", job->id);
-    name_format(DIR_PENDING, &n, a->file);
-}
-
-static int write_document(struct queue *q, const struct job *job, enum file_sure sure,
-                          struct arrival *a, struct err *err)
-{
-    struct buf text = BUF_INIT;
-    int r = job_print(job, &text);
-    if (r == 0)
-        r = file_make_tmp(q->spool, text.data, text.len, sure, a->tmp);
-    buf_release(&text);
-    if (r != 0)
-        return err_sys(err, "write the document of", job->id);
-    a->written = true;
-    return 0;
-}
-
-static int publish(struct queue *q, const struct job *job, struct arrival *a, struct err *err)
-{
-    if (file_publish(q->spool, a->tmp, DIR_PENDING, a->file) != 0)
-        return err_sys(err, "enqueue", job->id);
-    a->published = true;
-    return 0;
-}
-
-static int refuse_id(enum ids_claim c, const char *id, struct err *err)
-{
-    if (c == IDS_IN_USE)
-        return err_set(err, ERR_EXISTS, "id \"%s\" is in use; see: queuectl show %s", id, id);
-    if (c == IDS_BUSY)
-        return err_set(err, ERR_BUSY, "id \"%s\" is in use by somebody just now; try again", id);
-    return err_sys(err, "reserve id", id);
-}
-
-/* Somebody may hold a stale id for a moment (a delete, a batch): wait a little. */
-static int reserve(struct queue *q, const char *id, struct id_set *set, const char *batch, int *fd,
-                   bool *fresh, struct err *err)
-{
-    int64_t until = clock_mono_us() + BUSY_PATIENCE_US;
-    for (;;) {
-        enum ids_claim c = ids_reserve(q, id, set, batch, fd, fresh);
-        if (c == IDS_OWNED) {
-            if (!*fresh)
-                logs_forget(q, id);
-            return 0;
-        }
-        if (c != IDS_BUSY || clock_mono_us() >= until)
-            return refuse_id(c, id, err);
-        poll(NULL, 0, BUSY_PAUSE_MS);
-    }
-}
-
-/* Nothing of it stays: the document, and the id if it is ours and no job's. */
-static void undo(struct queue *q, const struct job *job, const struct arrival *a)
-{
-    if (a->written && !a->published)
-        file_drop_tmp(q->spool, a->tmp);
-    if (a->reserved && !a->published)
-        idlock_forget(q->spool, job->id);
-}
-
-static int sync_pending(struct queue *q, struct err *err)
-{
-    return file_sync_dir(q->spool, DIR_PENDING) == 0
-               ? 0
-               : err_sys(err, "sync", dir_name(DIR_PENDING));
-}
 
 int enqueue_job(struct queue *q, struct job *job, struct err *err)
 {
     struct arrival a = {.written = false};
     int64_t now = clock_wall_us();
     int lock;
-    if (refuse_full(q, err) != 0 || accept_job(q, job, now, err) != 0 ||
-        reserve(q, job->id, NULL, NULL, &lock, &a.reserved, err) != 0)
+    if (arrival_refuse_full(q, err) != 0 || arrival_accept(q, job, now, err) != 0 ||
+        arrival_reserve(q, job->id, NULL, NULL, &lock, &a.reserved, err) != 0)
         return -1;
-    name_arrival(job, now, &a);
-    int r = write_document(q, job, FILE_SYNCED, &a, err);
+    arrival_name(job, now, &a);
+    int r = arrival_write(q, job, FILE_SYNCED, &a, err);
     if (r == 0)
-        r = publish(q, job, &a, err);
+        r = arrival_publish(q, job, &a, err);
     if (r != 0)
-        undo(q, job, &a);
+        arrival_undo(q, job, &a);
     close(lock); /* before the sync: a worker may claim it now */
-    return r == 0 ? sync_pending(q, err) : -1;
+    return r == 0 ? arrival_sync(q, err) : -1;
 }
 
 int enqueue_dry(struct queue *q, struct job *job, struct err *err)
@@ -153,8 +46,8 @@ int enqueue_dry(struct queue *q, struct job *job, struct err *err)
     char file[FILE_NAME_MAX + 1];
     if (job->id[0] && idlock_exists(q->spool, job->id) &&
         scan_find(q->spool, job->id, &state, file) == 1)
-        return refuse_id(IDS_IN_USE, job->id, err);
-    return accept_job(q, job, clock_wall_us(), err);
+        return arrival_refuse_id(IDS_IN_USE, job->id, err);
+    return arrival_accept(q, job, clock_wall_us(), err);
 }
 
 /* -- many ---------------------------------------------------------------- */
@@ -199,11 +92,11 @@ static int check_twins(struct batch *b, size_t *bad, struct err *err)
 static int accept_all(struct batch *b, size_t *bad, struct err *err)
 {
     for (size_t i = 0; i < b->n; i++) {
-        if (accept_job(b->q, &b->jobs[i], b->now + (int64_t)i, err) != 0) {
+        if (arrival_accept(b->q, &b->jobs[i], b->now + (int64_t)i, err) != 0) {
             *bad = i;
             return -1;
         }
-        name_arrival(&b->jobs[i], b->now + (int64_t)i, &b->arrival[i]);
+        arrival_name(&b->jobs[i], b->now + (int64_t)i, &b->arrival[i]);
     }
     return check_twins(b, bad, err);
 }
@@ -214,10 +107,11 @@ static int prepare_all(struct batch *b, size_t *bad, struct err *err)
         int lock;
         struct arrival *a = &b->arrival[i];
         *bad = i;
-        if (reserve(b->q, b->jobs[i].id, &b->in_use, b->marker, &lock, &a->reserved, err) != 0)
+        if (arrival_reserve(b->q, b->jobs[i].id, &b->in_use, b->marker, &lock, &a->reserved,
+                            err) != 0)
             return -1;
         close(lock);
-        if (write_document(b->q, &b->jobs[i], FILE_CACHED, a, err) != 0)
+        if (arrival_write(b->q, &b->jobs[i], FILE_CACHED, a, err) != 0)
             return -1;
     }
     *bad = b->n;
@@ -238,9 +132,9 @@ static int publish_all(struct batch *b, struct err *err)
     if (sys_sync_fs(sp->root) != 0 && (errno != ENOSYS || sync_one_by_one(b) != 0))
         return err_sys(err, "sync", sp->path);
     for (size_t i = 0; i < b->n; i++)
-        if (publish(b->q, &b->jobs[i], &b->arrival[i], err) != 0)
+        if (arrival_publish(b->q, &b->jobs[i], &b->arrival[i], err) != 0)
             return -1;
-    return sync_pending(b->q, err);
+    return arrival_sync(b->q, err);
 }
 
 static int run_batch(struct batch *b, size_t *bad, struct err *err)
@@ -253,7 +147,7 @@ static int run_batch(struct batch *b, size_t *bad, struct err *err)
         r = publish_all(b, err);
     if (r != 0)
         for (size_t i = 0; i < b->n; i++)
-            undo(b->q, &b->jobs[i], &b->arrival[i]);
+            arrival_undo(b->q, &b->jobs[i], &b->arrival[i]);
     idlock_batch_end(b->q->spool, b->marker, marker);
     return r;
 }
@@ -264,7 +158,7 @@ int enqueue_many(struct queue *q, struct job *jobs, size_t n, size_t *bad, struc
     *bad = n;
     if (n == 0)
         return 0;
-    if (refuse_full(q, err) != 0)
+    if (arrival_refuse_full(q, err) != 0)
         return -1;
     b.arrival = calloc(n, sizeof *b.arrival);
     if (!b.arrival)

@@ -29,7 +29,7 @@ int main(int argc, char **argv)
     struct queuectl_job job;
     enum queuectl_end end;
     size_t bad;
-    int n = 0;
+    int n = 0, added = 0, again = 1;
 
     must(queuectl_open(argc > 1 ? argv[1] : NULL, QUEUECTL_WRITE, &q), QUEUECTL_OK, "open");
     if (strcmp(queuectl_version(), QUEUECTL_VERSION) != 0)
@@ -49,6 +49,16 @@ int main(int argc, char **argv)
     must(queuectl_cancel(q, one, 0), QUEUECTL_STATE, "cancel what is done");
     must(queuectl_retry(q, one), QUEUECTL_OK, "retry");
     must(queuectl_wait(q, NULL, 0, 20000, &end), QUEUECTL_OK, "wait for all");
+    must(queuectl_enqueue_unique(q, "{\"id\":\"a\",\"command\":\"true\",\"delay\":90}", 0, one,
+                                 &added),
+         QUEUECTL_OK, "unique, in the place of what is done");
+    must(queuectl_enqueue_unique(q, "{\"id\":\"a\",\"command\":\"x\"}", 0, NULL, &again),
+         QUEUECTL_OK, "unique, there already");
+    must(queuectl_find(q, one, &job), QUEUECTL_OK, "find what is new");
+    if (!added || again || job.state != QUEUECTL_PENDING || strstr(job.document, "\"x\""))
+        return fprintf(stderr, "added %d %d: %s\n", added, again, job.document), 1;
+    must(queuectl_enqueue_unique(q, "{\"command\":\"x\"}", 0, NULL, NULL), QUEUECTL_BAD,
+         "unique without an id");
     must(queuectl_delete(q, one), QUEUECTL_OK, "delete");
     must(queuectl_find(q, one, &job), QUEUECTL_UNKNOWN, "find what is deleted");
     queuectl_close(q);

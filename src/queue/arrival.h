@@ -1,0 +1,40 @@
+/* arrival.h: the steps in which a job comes into pending/, for enqueue.c and
+ * enqueue_unique.c, in the order of this file.  Whoever fails behind _reserve
+ * calls _undo; what is acknowledged was synced by _sync. */
+#ifndef QUEUE_ARRIVAL_H
+#define QUEUE_ARRIVAL_H
+
+#include "queue/ids.h"
+#include "queue/queue.h"
+#include "spool/file.h"
+
+struct arrival {
+    char tmp[FILE_NAME_MAX + 1];
+    char file[FILE_NAME_MAX + 1]; /* its name in pending/ */
+    bool reserved;                /* ids/ID was made by us */
+    bool written;                 /* tmp/ holds the document */
+    bool published;
+};
+
+int arrival_refuse_full(const struct queue *q, struct err *err);
+
+/* Make the document the queue's, with a new id where it has none.  A second call
+ * for one job changes its times only. */
+int arrival_accept(struct queue *q, struct job *job, int64_t now, struct err *err);
+
+/* The right to its id: *fd is the lock.  Waits a little while somebody has it who
+ * may give it back; ERR_EXISTS, ERR_BUSY.  set, batch, fresh as in ids.h. */
+int arrival_reserve(struct queue *q, const char *id, struct id_set *set, const char *batch,
+                    int *fd, bool *fresh, struct err *err);
+int arrival_refuse_id(enum ids_claim c, const char *id, struct err *err);
+
+void arrival_name(const struct job *job, int64_t now, struct arrival *a);
+int arrival_write(struct queue *q, const struct job *job, enum file_sure sure, struct arrival *a,
+                  struct err *err);
+int arrival_publish(struct queue *q, const struct job *job, struct arrival *a, struct err *err);
+int arrival_sync(struct queue *q, struct err *err);
+
+/* Nothing of it stays: the document, and the id if it is ours and no job's. */
+void arrival_undo(struct queue *q, const struct job *job, const struct arrival *a);
+
+#endif
