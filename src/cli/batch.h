@@ -1,18 +1,49 @@
-/* batch.h: what the parts of enqueue --batch share. */
+/* batch.h: many jobs from the lines of a file, all of them or none.
+ *
+ *   enqueue_batch.c, enqueue_lines.c   what a line is: struct batch_input
+ *   batch.c         batch_run: store, print, wait
+ *   batch_read.c    lines to jobs
+ *   batch_skip.c    --skip-bad
+ */
 #ifndef CLI_BATCH_H
 #define CLI_BATCH_H
 
 #include "cli/enqueue.h"
 
+enum batch_made { BATCH_JOB, BATCH_EMPTY, BATCH_BAD };
+
+/* The job of one line (without its end): BATCH_BAD with *err; BATCH_EMPTY: there
+ * is nothing on it. */
+typedef enum batch_made batch_make(void *arg, const char *text, size_t n, struct job *job,
+                                   struct err *err);
+
+struct batch_input {
+    const char *file; /* "-": stdin */
+    const char *name; /* of it, for messages */
+    char end;         /* of a line */
+    batch_make *make;
+    void *arg;        /* of make */
+};
+
+/* A whole call: --dry-run, --wait, --json and --skip-bad are heeded here.  EXIT_... */
+int batch_run(const struct call *c, const struct batch_input *in);
+
+/* For a make: more than a document may hold. */
+enum batch_made batch_too_long(struct err *err);
+
+/* --- between the parts ---------------------------------------------------- */
+
 struct batch {
     const struct call *c;
-    const struct enqueue_source *source;
+    const struct batch_input *in;
     struct job *jobs;
     size_t *line; /* of each job */
     size_t count, room;
     size_t bad;
     bool skip;
 };
+
+int batch_read(struct batch *b); /* EXIT_... */
 
 /* Name a bad line, and count it. */
 void batch_say_bad(struct batch *b, size_t line, const struct err *err);

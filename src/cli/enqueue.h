@@ -1,4 +1,5 @@
-/* enqueue.h: what enqueueing one job and enqueueing a batch share. */
+/* enqueue.h: the forms of enqueue, and what they share: making a job of a document
+ * and flags, and printing what was or would be stored. */
 #ifndef CLI_ENQUEUE_H
 #define CLI_ENQUEUE_H
 
@@ -8,7 +9,7 @@
 struct enqueue_source {
     const char *name; /* of the file, for messages; NULL: the call itself */
     bool flags;       /* some of jobflags.h were given */
-    const char *cwd;  /* JSON: for jobs that have none */
+    const char *cwd;  /* JSON: for jobs that have none; "" where --cwd was given */
 };
 
 /* Append a file ("-" stdin). -1: it has been said why not. */
@@ -24,7 +25,9 @@ int enqueue_dry_run(struct queue *q, struct job *jobs, size_t n, size_t *bad, st
 
 int enqueue_print(const struct job *job); /* the document; EXIT_... */
 
-/* enqueue --batch FILE */
-int enqueue_batch(const struct call *c, const struct enqueue_source *s);
+/* The forms. EXIT_... */
+int enqueue_one(const struct call *c, struct enqueue_source *s);
+int enqueue_batch(const struct call *c, const struct enqueue_source *s); /* --batch FILE */
+int enqueue_lines(const struct call *c, const struct enqueue_source *s); /* --lines */
 
 #endif

@@ -166,11 +166,12 @@ static int read_option(struct reader *r)
     return word[1] == '-' ? read_long(r, word + 2) : read_letter(r, word + 1);
 }
 
-/* "-" is stdin, "-5" a number. */
-static bool looks_like_option(const char *word)
+/* "-" is stdin, "-5" a number unless the command has an option -5. */
+static bool looks_like_option(const struct call *c, const char *word)
 {
-    return word[0] == '-' && word[1] && !isdigit((unsigned char)word[1]) &&
-           strcmp(word, "--") != 0;
+    if (word[0] != '-' || !word[1] || strcmp(word, "--") == 0)
+        return false;
+    return !isdigit((unsigned char)word[1]) || (c->cmd && find_letter(c->cmd->options, word[1]));
 }
 
 /* --- the whole call ------------------------------------------------------- */
@@ -199,7 +200,7 @@ static int unknown_command(const struct command *group, const char *name)
 /* Global options, then a word: 1 there is one, 0 the call ends, -1. */
 static int next_word(struct reader *r)
 {
-    while (*r->word && looks_like_option(*r->word))
+    while (*r->word && looks_like_option(r->c, *r->word))
         if (read_option(r) != 0)
             return -1;
     return *r->word != NULL;
@@ -247,7 +248,7 @@ static int read_rest(struct reader *r)
             only_args = true;
             if (c->cmd && c->cmd->takes_program)
                 read_program(r);
-        } else if (!only_args && looks_like_option(*r->word)) {
+        } else if (!only_args && looks_like_option(c, *r->word)) {
             if (read_option(r) != 0)
                 return -1;
         } else {

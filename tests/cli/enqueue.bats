@@ -441,7 +441,7 @@ bad_value() { # member json-value message flag flag-value
     refuses 2 "no option --priorty; did you mean --priority?" enqueue --command x --priorty 5
     refuses 2 "--priority needs a value: --priority N" enqueue --command x --priority
     refuses 2 "--dry-run and --wait exclude each other" enqueue --command x --dry-run --wait
-    refuses 2 "--skip-bad is for --batch" enqueue --command x --skip-bad
+    refuses 2 "--skip-bad is for --batch and --lines" enqueue --command x --skip-bad
     refuses 2 "--batch reads its jobs from a file; nothing else can be given" enqueue --batch x '{}'
     refuses 2 "--id: the jobs of a batch each have their own" enqueue --batch x --id y
     nothing_is_stored

@@ -40,8 +40,12 @@ blocks() {
     grep -q 'p0.a0.later.json$' out.2
     sh -eu sh.3 >out.3
     grep -qx 4711 out.3
+    printf '#!/bin/sh\ncp "$1" "$2"\n' >bin/convert
+    chmod +x bin/convert
+    echo picture >'a $b.png'
     sh -eu sh.4 >out.4
     [ "$(head -n 1 out.4)" = 1000 ]
+    [ "$(cat 'a $b.png.jpg')" = picture ]
     sh -eu sh.5
     QUEUECTL_SPOOL=$WORK/spool q worker run --drain
     grep -qx 'from sh' spool/logs/from-sh.r1.out

@@ -1,0 +1,132 @@
+/* enqueue_lines.c: enqueue --lines: a line of stdin is an argument of a program,
+ * often the name of a file.
+ *
+ * It takes the place of every {} in the program's words; where there is none, it
+ * is one more word.  No shell sees it, so it arrives byte for byte, whatever it
+ * holds.  The members that all jobs share are put into one document once; of each
+ * line only "argv" is made. */
+#include <string.h>
+
+#include "base/escape.h"
+#include "cli/batch.h"
+#include "cli/jobflags.h"
+#include "cli/options.h"
+#include "cli/say.h"
+
+#define PLACE "{}"
+#define PLACE_LEN (sizeof PLACE - 1)
+
+struct lines {
+    const struct call *c;
+    struct json_doc *doc; /* all but argv */
+    bool has_place;       /* a word holds {} */
+    bool null_ends;       /* -0 */
+    size_t count;         /* lines that are not empty */
+    struct buf word, argv, text;
+};
+
+static bool any_place(const struct call *c)
+{
+    for (size_t i = 0; i < c->program_count; i++)
+        if (strstr(c->program[i], PLACE))
+            return true;
+    return false;
+}
+
+/* --- from a line to argv -------------------------------------------------- */
+
+static enum batch_made check_line(const struct lines *l, const char *text, size_t n,
+                                  struct err *err)
+{
+    size_t at;
+    if (n > JSON_DOCUMENT_MAX)
+        return batch_too_long(err);
+    if (!l->null_ends && memchr(text, '\0', n))
+        err_set(err, ERR_BAD, "there is a NUL byte in it; where lines end with one, use -0");
+    else if (!utf8_valid(text, n, &at))
+        err_set(err, ERR_BAD, "not UTF-8 at byte %zu, so it cannot stand in a job", at + 1);
+    else
+        return BATCH_JOB;
+    return BATCH_BAD;
+}
+
+/* Stops growing where no document could hold it. */
+static void add_word(struct lines *l, const char *word, const char *text, size_t n)
+{
+    const char *place;
+    buf_reset(&l->word);
+    while (l->word.len <= JSON_DOCUMENT_MAX && (place = strstr(word, PLACE))) {
+        buf_add(&l->word, word, (size_t)(place - word));
+        buf_add(&l->word, text, n);
+        word = place + PLACE_LEN;
+    }
+    buf_adds(&l->word, word);
+    buf_adds(&l->argv, l->argv.len ? ", " : "[");
+    json_add_string(&l->argv, buf_str(&l->word), l->word.len);
+    l->argv.failed |= l->word.failed;
+}
+
+static void fill_argv(struct lines *l, const char *text, size_t n)
+{
+    buf_reset(&l->argv);
+    for (size_t i = 0; i < l->c->program_count && l->argv.len <= JSON_DOCUMENT_MAX; i++)
+        add_word(l, l->c->program[i], text, n);
+    if (!l->has_place)
+        add_word(l, PLACE, text, n);
+    buf_addc(&l->argv, ']');
+}
+
+static enum batch_made make_job(void *arg, const char *text, size_t n, struct job *job,
+                                struct err *err)
+{
+    struct lines *l = arg;
+    if (n == 0)
+        return BATCH_EMPTY;
+    l->count++;
+    if (check_line(l, text, n, err) != BATCH_JOB)
+        return BATCH_BAD;
+    fill_argv(l, text, n);
+    if (l->argv.len > JSON_DOCUMENT_MAX)
+        return batch_too_long(err);
+    buf_reset(&l->text);
+    json_set_raw(l->doc, "argv", l->argv.failed ? NULL : l->argv.data);
+    if (json_print(l->doc, &l->text) != 0) {
+        err_set(err, ERR_SYSTEM, "out of memory");
+        return BATCH_BAD;
+    }
+    if (l->text.len > JSON_DOCUMENT_MAX)
+        return batch_too_long(err);
+    return job_parse(job, l->text.data, l->text.len, NULL, err) == 0 ? BATCH_JOB : BATCH_BAD;
+}
+
+/* --- the whole ------------------------------------------------------------ */
+
+static int run(struct lines *l, const struct enqueue_source *s)
+{
+    const struct batch_input in = {.file = "-",
+                                   .name = "stdin",
+                                   .end = l->null_ends ? '\0' : '\n',
+                                   .make = make_job,
+                                   .arg = l};
+    jobflags_apply(l->c, JOBFLAGS_ENQUEUE, l->doc);
+    if (!json_has(l->doc, "cwd"))
+        json_set_raw(l->doc, "cwd", s->cwd);
+    int code = batch_run(l->c, &in);
+    if (code == EXIT_DONE && l->count == 0)
+        say("stdin: no lines, so nothing was enqueued");
+    return code;
+}
+
+int enqueue_lines(const struct call *c, const struct enqueue_source *s)
+{
+    struct lines l = {.c = c,
+                      .doc = json_new(),
+                      .has_place = any_place(c),
+                      .null_ends = option_on(c, "null")};
+    int code = l.doc ? run(&l, s) : say_no_memory();
+    json_free(l.doc);
+    buf_release(&l.word);
+    buf_release(&l.argv);
+    buf_release(&l.text);
+    return code;
+}
