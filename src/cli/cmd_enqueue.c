@@ -36,6 +36,8 @@ static int check_many(const struct call *c)
         {batch && (c->arg_count > 0 || c->has_program),
          "--batch reads its jobs from a file; nothing else can be given"},
         {batch && option_on(c, "id"), "--id: the jobs of a batch each have their own"},
+        {(batch || lines) && option_on(c, "unique"), "--unique is for one job; of a batch, "
+         "--skip-bad leaves out those whose id is in use"},
         {!batch && !lines && option_on(c, "skip-bad"), "--skip-bad is for --batch and --lines"},
     };
     return check_rules(rules, sizeof rules / sizeof *rules);
@@ -82,6 +84,7 @@ static int run(struct call *c)
 static const struct option options[] = {
     {0, "id", "ID", "its id, of A-Z a-z 0-9 . _ -; made up where none is given"},
     JOBFLAGS_OPTIONS,
+    {0, "unique", NULL, "only if no job with its id waits or runs; one that has ended is replaced"},
     {0, "batch", "FILE", "one JSON document a line, - for stdin: all of them or none"},
     {0, "lines", NULL, "a program for each line of stdin, which replaces every {}: all or none"},
     {'0', "null", NULL, "with --lines: the lines end with a NUL byte, as of find -print0"},
@@ -107,7 +110,8 @@ const struct command cmd_enqueue = {
                 "queuectl enqueue @job.json --priority high --delay 10m\n"
                 "queuectl enqueue -- convert in.png out.jpg\n"
                 "queuectl enqueue --batch jobs.jsonl\n"
-                "find . -name '*.png' -print0 | queuectl enqueue --lines -0 -- convert {} {}.jpg\n",
+                "find . -name '*.png' -print0 | queuectl enqueue --lines -0 -- convert {} {}.jpg\n"
+                "queuectl enqueue --unique --id nightly --command 'make report'\n",
     .options = options,
     .exec = run,
 };

@@ -1,4 +1,5 @@
-/* enqueue_one.c: one job, from JSON, a file, stdin, flags, or a program's words. */
+/* enqueue_one.c: one job, from JSON, a file, stdin, flags, or a program's words;
+ * with --unique only if it is not there. */
 #include <stdio.h>
 #include <string.h>
 
@@ -6,6 +7,7 @@
 #include "cli/open.h"
 #include "cli/options.h"
 #include "cli/say.h"
+#include "cli/term.h"
 #include "cli/waiting.h"
 
 /* --- where the document comes from ---------------------------------------- */
@@ -42,37 +44,105 @@ static const char *source_name(const char *arg)
 
 /* --- storing it ----------------------------------------------------------- */
 
+/* How it went: what is there instead of the job, if something is. */
+struct stored {
+    bool is_there;
+    struct found there; /* if so; to be released */
+};
+
+static int store(struct queue *q, struct job *job, bool unique, struct stored *s, struct err *err)
+{
+    int r = unique ? enqueue_unique(q, job, &s->there, err) : enqueue_job(q, job, err);
+    s->is_there = r == 1;
+    return r < 0 ? -1 : 0;
+}
+
+/* q NULL: there is no spool. */
+static int store_dry(struct queue *q, struct job *job, bool unique, struct stored *s,
+                     struct err *err)
+{
+    size_t bad;
+    int r = unique && q ? enqueue_unique_dry(q, job, &s->there, err)
+                        : enqueue_dry_run(q, job, 1, &bad, err);
+    s->is_there = r == 1;
+    return r < 0 ? -1 : 0;
+}
+
+static void stored_release(struct stored *s)
+{
+    if (s->is_there)
+        found_release(&s->there);
+}
+
+static int print_document(struct queue *q, const struct job *job, struct stored *s)
+{
+    struct err err = ERR_INIT;
+    struct buf text = BUF_INIT;
+    if (!s->is_there)
+        return enqueue_print(job);
+    int result = find_json(q, &s->there, &text, &err);
+    if (result == 0)
+        fwrite(text.data, 1, text.len, stdout);
+    buf_release(&text);
+    return result == 0 ? EXIT_DONE : say_error(&err);
+}
+
+static void say_there(const struct stored *s)
+{
+    if (s->is_there && term_has_reader())
+        say("%s is there already (%s); nothing was added", s->there.name.id,
+            dir_name(s->there.state));
+}
+
 static int dry_run(const struct call *c, struct job *job)
 {
     struct queue q;
     struct err err = ERR_INIT;
-    size_t bad;
+    struct stored s = {.is_there = false};
     enum opened opened = open_to_read(c, &q);
     if (opened == OPEN_FAILED)
         return EXIT_FAILED;
-    int result = enqueue_dry_run(opened == OPEN_DONE ? &q : NULL, job, 1, &bad, &err);
-    if (opened == OPEN_DONE)
+    struct queue *there = opened == OPEN_DONE ? &q : NULL;
+    int result = store_dry(there, job, option_on(c, "unique"), &s, &err);
+    if (result == 0)
+        say_there(&s);
+    int code = result == 0 ? print_document(there, job, &s) : say_error(&err);
+    stored_release(&s);
+    if (there)
         queue_close(&q);
-    return result == 0 ? enqueue_print(job) : say_error(&err);
+    return code;
+}
+
+static int answer(const struct call *c, struct queue *q, const struct job *job, struct stored *s)
+{
+    bool json = option_on(c, "json"), wait = option_on(c, "wait");
+    say_there(s);
+    if (!json)
+        puts(job->id);
+    else if (!wait)
+        return print_document(q, job, s);
+    open_say_idle(c, q);
+    return wait ? waiting_for_one(q, job->id, json) : EXIT_DONE;
 }
 
 static int run_open(const struct call *c, struct queue *q, struct job *job)
 {
     struct err err = ERR_INIT;
-    if (enqueue_job(q, job, &err) != 0)
+    struct stored s = {.is_there = false};
+    if (store(q, job, option_on(c, "unique"), &s, &err) != 0)
         return say_error(&err);
-    bool json = option_on(c, "json"), wait = option_on(c, "wait");
-    if (!json)
-        puts(job->id);
-    else if (!wait)
-        return enqueue_print(job);
-    open_say_idle(c, q);
-    return wait ? waiting_for_one(q, job->id, json) : EXIT_DONE;
+    int code = answer(c, q, job, &s);
+    stored_release(&s);
+    return code;
 }
 
 static int run_job(const struct call *c, struct job *job)
 {
     struct queue q;
+    if (option_on(c, "unique") && !job->id[0]) {
+        say("--unique needs an id: --id ID, or \"id\" in the document");
+        return EXIT_USAGE;
+    }
     if (option_on(c, "dry-run"))
         return dry_run(c, job);
     int code = open_to_write(c, &q);

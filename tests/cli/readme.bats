@@ -70,12 +70,13 @@ drop_from() { # LANGUAGE COMMAND
     blocks crontab
     q init "$HOME/spool" >/dev/null
     grep -v '^#' crontab.1 | sed -E 's/^([^ ]+ +){5}//; s/\\%/%/g' >lines
-    [ "$(wc -l <lines)" -eq 3 ]
+    [ "$(wc -l <lines)" -eq 4 ]
     while read -r line; do
         sh -c "$line" </dev/null
     done <lines
     export QUEUECTL_SPOOL=$HOME/spool
     is_state "nightly-$(date +%F)" "done"
+    is_state sync "done"
     q worker stop >/dev/null
 }
 
