@@ -5,7 +5,7 @@
 # the targets that compile: a fresh machine has git, make and a shell, so
 # pkg-config may be asked only after that.  `make help` lists all of it.
 
-FRONT := all demo test unit lint deps schema install uninstall clean help
+FRONT := all demo test test-clients unit lint deps schema install uninstall clean help
 .PHONY: $(FRONT) core lib units bins lint-parts FORCE
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
@@ -132,6 +132,12 @@ endif
 	    $(if $(filter sanitized,$(PASSES)),sanitized='$(BUILD)/san') \
 	    $(if $(filter poll,$(PASSES)),poll='$(BUILD)/poll') $(TESTS)
 
+# The clients in contrib/clients, all of them: their languages are many packages,
+# so `make test` runs this with those that are there.
+test-clients: all
+	@sh contrib/install-deps.sh clients
+	@tests/run normal='$(BUILD)' tests/clients/test_clients.sh
+
 lint:
 	@sh contrib/install-deps.sh build unit lint
 	+@$(MAKE) -k lint-parts
@@ -151,6 +157,7 @@ help:
 	@echo 'make             build/queuectl and build/libqueuectl.a'
 	@echo 'make test        all tests: as built, with sanitizers, and with the poll backend'
 	@echo '                 (PASSES="normal sanitized poll", TESTS="tests/cli/x.bats ..." for less)'
+	@echo 'make test-clients  contrib/clients in all ten languages (installs these)'
 	@echo 'make unit        the C unit tests alone'
 	@echo 'make lint        cppcheck, shellcheck, mandoc, clang, layers'
 	@echo 'make demo        contrib/demo.sh'
@@ -248,7 +255,7 @@ uninstall:
 FOREIGN := $(if $(filter Linux,$(SYSTEM)),src/spool/watch_kqueue.c src/base/sys_bsd.c,\
              src/spool/watch_inotify.c src/base/sys_linux.c)
 C_HERE  := $(filter-out $(FOREIGN),$(sort $(wildcard src/*/*.c tests/*/*.c)))
-SCRIPTS := $(sort $(wildcard contrib/*.sh .ci/run tests/run tests/*.sh tests/*/*.sh \
+SCRIPTS := $(sort $(wildcard contrib/*.sh contrib/clients/*.sh .ci/run tests/run tests/*.sh tests/*/*.sh \
                              tests/*.bash tests/*/*.bash))
 PAGES   := $(strip $(MAN_1) $(MAN_5) $(MAN_7))
 LINTS   := lint-cppcheck lint-shell lint-man lint-clang lint-layers

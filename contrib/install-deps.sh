@@ -1,12 +1,12 @@
 #!/bin/sh
-# install-deps.sh [build|unit|test|lint|all]...: what queuectl needs to be
+# install-deps.sh [build|unit|test|lint|clients|all]...: what queuectl needs to be
 # built, tested and linted.  Installs what is missing with apt-get (Debian,
 # Ubuntu; as root or through sudo); elsewhere names it.  Says nothing and costs
 # little when all is there.  DEPS=no in the environment forbids installation.
 set -eu
 
 usage() {
-    echo "usage: install-deps.sh [build|unit|test|lint|all]..." >&2
+    echo "usage: install-deps.sh [build|unit|test|lint|clients|all]..." >&2
     exit 2
 }
 
@@ -45,6 +45,21 @@ table() {
         echo 'cppcheck       command cppcheck'
         echo 'shellcheck     command shellcheck'
         echo 'mandoc         command mandoc'
+        ;;
+    clients) # not in all: compilers for ten languages
+        echo 'bash           command bash'
+        echo 'jq             command jq'
+        echo 'strace         command strace'
+        echo 'inotify-tools  command inotifywait'
+        echo 'python3        command python3'
+        echo 'nodejs         command node'
+        echo 'php-cli        command php'
+        echo 'ruby           command ruby'
+        echo 'perl           command perl'
+        echo 'golang-go      command go'
+        echo 'rustc          command rustc'
+        echo 'default-jdk-headless command javac'
+        echo 'gcc            command gcc'
         ;;
     all)
         table build

@@ -1,0 +1,280 @@
+#!/bin/bash
+# test_clients.sh: the clients in contrib/clients, each against a spool and a
+# pool of its own.  Prints TAP.  A language that is not installed is skipped.
+#
+# CLIENTS: which of them (all): sh py js php rb pl go rs java c.
+# shellcheck disable=SC2317 # functions that a trap or check() calls
+set -u
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+: "${QUEUECTL_BIN:=$here/../../build/queuectl}"
+source=$(cd "$here/../../contrib/clients" && pwd)
+CLIENTS=${CLIENTS:-sh py js php rb pl go rs java c}
+PER_CLIENT=14
+export LC_ALL=C.UTF-8
+export PATH=$PATH:/usr/local/bin:${HOME:-/root}/.cargo/bin
+
+name=clients
+# shellcheck source=tests/stress/common.bash
+. "$here/../stress/common.bash"
+export GOCACHE=${GOCACHE:-${HOME:-$work}/.cache/go-build}
+
+finish() {
+    local spool
+    for spool in "$work"/spool.*; do
+        timeout 30 "$QUEUECTL_BIN" --spool "$spool" worker stop --now >/dev/null 2>&1
+    done
+    end_ours
+    cd / && rm -rf "$work"
+}
+trap finish EXIT
+trap 'exit 130' INT TERM
+
+number=0 failed=0
+check() { # what, command...
+    local what=$1
+    shift
+    number=$((number + 1))
+    if "$@" >check.out 2>&1; then
+        echo "ok $number - $lang: $what"
+    else
+        echo "not ok $number - $lang: $what"
+        { cat check.out; head -n 5 out err; } | head -n 30 | sed 's/^/# /'
+        failed=1
+    fi
+}
+
+wait_until() {
+    local end=$((SECONDS + 20))
+    until "$@"; do
+        if ((SECONDS >= end)); then
+            echo "waited 20 s in vain for: $*"
+            return 1
+        fi
+        read -r -t 0.02 <> <(:) || true
+    done
+}
+
+is() {
+    [ "$1" = "$2" ] && return
+    printf 'got:    %s\nwanted: %s\n' "$1" "$2"
+    return 1
+}
+
+# --- the clients ------------------------------------------------------------------
+
+# What a client needs, and how it is called once build() was here.
+declare -A needs=([sh]=sh [py]=python3 [js]=node [php]=php [rb]=ruby [pl]=perl [go]=go
+    [rs]=rustc [java]=javac [c]=cc)
+declare -A run=([sh]="sh $source/queuectl.sh" [py]="python3 $source/queuectl.py"
+    [js]="node $source/queuectl.js" [php]="php $source/queuectl.php"
+    [rb]="ruby $source/queuectl.rb" [pl]="perl $source/queuectl.pl" [go]=$work/bin/go
+    [rs]=$work/bin/rs [java]="java -Xshare:auto -XX:TieredStopAtLevel=1 -cp $work/bin/java Queuectl"
+    [c]=$work/bin/c)
+
+build() { # language
+    case $1 in
+    go) go build -o bin/go "$source/queuectl.go" ;;
+    rs) rustc --edition 2021 -D warnings -o bin/rs "$source/queuectl.rs" ;;
+    java) javac -Xlint:all -Werror -d bin/java "$source/Queuectl.java" ;;
+    c) cc -std=c99 -pedantic -Wall -Wextra -Werror -o bin/c "$source/queuectl_client.c" ;;
+    *) ;;
+    esac
+}
+
+client() { # ID MEMBERS [TIMEOUT]: its exit code; what it said is in out and err
+    # shellcheck disable=SC2086 # some are two words
+    $client "$QUEUECTL_SPOOL" "$@" >out 2>err
+}
+
+# The exit code, and for a failure one line on stderr with this in it.
+expect() { # code, part of stderr, client's words...
+    local want=$1 part=$2 code=0
+    shift 2
+    client "$@" || code=$?
+    is "$code" "$want" || return
+    clean || return
+    if [ -z "$part" ]; then
+        is "$(cat err)" ""
+    else
+        is "$(cat out)" "" && is "$(wc -l <err)" 1 && grep -F -- "$part" err
+    fi
+}
+
+# A client leaves nothing in tmp/ (the queue's own files there begin with its boot).
+clean() { is "$(find "$QUEUECTL_SPOOL/tmp" -name "$lang-*")" ""; }
+
+# --- the cases, in their order ------------------------------------------------------
+
+usage() { # the words of a call
+    local code=0
+    # shellcheck disable=SC2086
+    $client "$@" >out 2>err || code=$?
+    is "$code" 2 && is "$(wc -l <err)" 1 && is "$(cat out)" "" && is "$(ls -A "$QUEUECTL_SPOOL/pending")" ""
+}
+bad_words() {
+    usage && usage "$QUEUECTL_SPOOL" a && usage "$QUEUECTL_SPOOL" a '{}' 1s &&
+        usage "$QUEUECTL_SPOOL" ../a '{"command":"true"}' &&
+        usage "$QUEUECTL_SPOOL" "$(printf '%0129d' 1)" '{"command":"true"}' &&
+        usage "$QUEUECTL_SPOOL" a '[1]'
+}
+missing_spool() {
+    local code=0
+    $client "$work/nowhere" a '{"command":"true"}' >out 2>err || code=$?
+    is "$code" 1 && is "$(wc -l <err)" 1 && is "$(cat out)" ""
+}
+
+# No worker yet.
+first_waits() {
+    (umask 077 && exec $client "$QUEUECTL_SPOOL" first '{"command":"echo ran"}' 60 >first.out 2>first.err) &
+    first=$!
+    wait_until [ -e "$QUEUECTL_SPOOL/pending/first.json" ] &&
+        is "$(stat -c %a "$QUEUECTL_SPOOL/pending/first.json")" 640 && wait_until clean
+}
+second_drop() {
+    local before
+    before=$(stat -c '%i %y' "$QUEUECTL_SPOOL/pending/first.json")
+    expect 3 'id "first" is in use' first '{"command":"echo second"}' 20 &&
+        is "$(stat -c '%i %y' "$QUEUECTL_SPOOL/pending/first.json")" "$before"
+}
+times_out() { # what lies in done/ before the file was taken in is another's
+    local code=0 pid
+    client late '{"command":"true"}' 1 &
+    pid=$!
+    wait_until [ -e "$QUEUECTL_SPOOL/pending/late.json" ] || return
+    echo '{"id":"late"}' >late && mv late "$QUEUECTL_SPOOL/done/late.json"
+    wait "$pid" || code=$?
+    is "$code" 124 && is "$(wc -l <err)" 1 && is "$(cat out)" "" && clean
+}
+
+# A worker, paused.
+third_drop() {
+    q pause && q worker start --count 1 >/dev/null &&
+        wait_until [ ! -e "$QUEUECTL_SPOOL/pending/first.json" ] || return
+    expect 3 'id "first" is in use' first '{"command":"echo third"}' 20 &&
+        is "$(q show first --json | jq -r '.command + " " + .state')" "echo ran pending"
+}
+
+# A worker.
+first_ends() {
+    local code=0
+    q resume
+    wait "$first" || code=$?
+    is "$code" 0 && is "$(cat first.err)" "" && cmp first.out "$QUEUECTL_SPOOL/done/first.json" &&
+        is "$(jq -c '[.id, .exit_code, .attempts]' first.out)" '["first",0,1]' &&
+        is "$(q logs first)" ran
+}
+fourth_drop() {
+    expect 3 'id "first" is in use' first '{"command":"echo fourth"}' 20 &&
+        cmp first.out "$QUEUECTL_SPOOL/done/first.json"
+}
+dies() {
+    local code=0
+    client dies '{"command":"exit 3","max_retries":0}' 20 || code=$?
+    is "$code" 1 && is "$(cat err)" "" && cmp out "$QUEUECTL_SPOOL/dead/dies.json" &&
+        is "$(jq -c '[.id, .exit_code]' out)" '["dies",3]' && clean
+}
+no_job() { expect 3 'needs "command" or "argv"' nojob '{"comand":"x"}' 20; }
+intact() {
+    local id members
+    id=$(printf 'a.%0126d' 7)
+    members='{"argv":["true"],"text":"Grüße \"x\" \\ / \u00e9 \ud83d\ude00 日本\n","no":{},"list":[],"half":0.5,"yes":true,"nil":null,"big":9007199254740993}'
+    [ "$lang" != js ] || members=${members/9007199254740993/9007199254740992}
+    client "$id" "$members" 20 || return
+    is "$(jq -Sc '{argv,text,no,list,half,yes,nil}' out)" "$(jq -Sc 'del(.big)' <<<"$members")" &&
+        is "$(grep -o '"big": *[0-9]*' out | grep -o '[0-9]*')" "$(grep -o '[0-9]*}$' <<<"$members" | tr -d '}')" &&
+        is "$(jq -r .id out)" "$id"
+}
+empty_object() { expect 3 'needs "command" or "argv"' empty ' { } ' 20; }
+
+trace() { # id, client...: its system calls are in trace, checked
+    local id=$1
+    shift
+    strace -f -y -s 4096 -o trace -e trace=open,openat,write,pwrite64,writev,fsync,fdatasync,link,linkat,inotify_add_watch,stat \
+        "$@" "$QUEUECTL_SPOOL" "$id" '{"command":"true"}' 20 >out 2>err || return
+    python3 "$here/syscalls.py" "$id" <trace
+}
+
+all_cases() {
+    export QUEUECTL_SPOOL=$work/spool.$lang
+    client=${run[$lang]}
+    q init "$QUEUECTL_SPOOL" >/dev/null || exit 1
+    : >out
+    : >err
+    check "wrong words are refused" bad_words
+    check "a missing spool: one line" missing_spool
+    check "mode 0640 whatever the umask" first_waits
+    check "an id in use, in pending/" second_drop
+    check "a timeout, though another job of this id is done" times_out
+    check "an id in use by a waiting job" third_drop
+    check "a job done" first_ends
+    check "an id in use by a done job" fourth_drop
+    check "a job that dies" dies
+    check "a document that is no job" no_job
+    check "an empty object" empty_object
+    check "an id of 128 characters, members intact" intact
+    if [ -z "$no_trace" ]; then
+        # shellcheck disable=SC2086
+        check "the order of system calls" trace traced $client
+    else
+        skip 1 "$no_trace"
+    fi
+    check "nothing is left in tmp/" clean
+    timeout 30 "$QUEUECTL_BIN" worker stop >/dev/null 2>&1
+}
+
+skip() { # how many, why
+    local i
+    for ((i = 0; i < $1; i++)); do
+        number=$((number + 1))
+        echo "ok $number - $lang # SKIP $2"
+    done
+}
+
+# Copies of a client that leave out a sync: the checker must see it.
+without() { # sed expression, what the checker says
+    sed -e "$1" "$source/queuectl.py" >broken.py
+    refute cmp -s broken.py "$source/queuectl.py" && refute trace "broken$number" python3 broken.py >said
+    grep -F "$2" said
+}
+refute() { ! "$@"; }
+
+# --- all of them ---------------------------------------------------------------------
+
+no_trace=
+command -v python3 >/dev/null || no_trace="python3 is not installed"
+strace -o /dev/null true 2>/dev/null || no_trace="strace cannot trace here"
+
+read -ra langs <<<"$CLIENTS"
+echo "1..$((PER_CLIENT * ${#langs[@]} + 2))"
+mkdir -p bin/java
+declare -A builds
+for lang in "${langs[@]}"; do
+    command -v "${needs[$lang]}" >/dev/null || continue
+    build "$lang" >"bin/$lang.log" 2>&1 &
+    builds[$lang]=$!
+done
+for lang in "${langs[@]}"; do
+    begin=$SECONDS
+    if [ -z "${builds[$lang]-}" ]; then
+        skip $PER_CLIENT "${needs[$lang]} is not installed"
+    elif ! wait "${builds[$lang]}"; then
+        check "it compiles" false
+        sed 's/^/# /' "bin/$lang.log"
+        skip $((PER_CLIENT - 1)) "it does not compile"
+    else
+        all_cases
+    fi
+    echo "# $lang: $((SECONDS - begin)) s"
+done
+
+lang=checker
+export QUEUECTL_SPOOL=$work/spool.checker
+q init "$QUEUECTL_SPOOL" >/dev/null && q worker start --count 1 >/dev/null || exit 1
+if [ -z "$no_trace" ]; then
+    check "sees that the file is not synced" without '/os.fsync(fd)/d' "not synced between"
+    check "sees that pending/ is not synced" without 's/os.fsync(folder)/pass/' "pending/ was not synced"
+else
+    skip 2 "$no_trace"
+fi
+echo "# $SECONDS s"
+exit $failed
