@@ -1,6 +1,6 @@
 // queuectl.go: enqueue a job in a queuectl spool and wait for its end.  MIT; copy it.
 //
-// Needs Go 1.16, a Unix and the spool, not the program queuectl:
+// Needs Go 1.18, a Unix and the spool, not the program queuectl:
 //  1. check the id; done/ID.json or dead/ID.json is there: in use
 //  2. make tmp/UNIQUE with O_EXCL and mode 0640, write the document, fsync, close
 //  3. link(2) it to pending/ID.json, which overwrites nothing; unlink tmp/UNIQUE
@@ -9,7 +9,7 @@
 //
 // In a package of yours change the package's name and take main away:
 //
-//	ticket, err := Enqueue(spool, "report-42", map[string]interface{}{"command": "make report"})
+//	ticket, err := Enqueue(spool, "report-42", map[string]any{"command": "make report"})
 //	state, document, err := ticket.Wait(ctx) // "done" or "dead"
 //
 // Errors: ErrUsage (id, members), ErrRefused, ctx.Err(), any of os.
@@ -25,7 +25,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"math/rand"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -47,33 +46,29 @@ type Ticket struct {
 
 func (t *Ticket) Close() error { return t.file.Close() }
 
-// writeTmp makes the file; on an error it leaves none.
-func writeTmp(tmp string, document []byte) (err error) {
+// publish does steps 2 and 3.  Without the file's removal from tmp/ the queue would
+// refuse it, and Wait say so.
+func (t *Ticket) publish(tmp string, document []byte) error {
 	out, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o640)
 	if err != nil {
 		return err
 	}
-	if err = out.Chmod(0o640); err == nil { // whatever the umask: the worker may be of our group
-		if _, err = out.Write(document); err == nil {
-			err = out.Sync()
-		}
+	defer os.Remove(tmp)
+	err = out.Chmod(0o640) // whatever the umask: the worker may be of our group
+	if err == nil {
+		_, err = out.Write(document)
+	}
+	if err == nil {
+		err = out.Sync()
 	}
 	if closed := out.Close(); err == nil {
 		err = closed
 	}
-	if err != nil {
-		os.Remove(tmp)
+	if err == nil {
+		t.file, err = os.Open(tmp)
 	}
-	return err
-}
-
-// link gives the file its name in pending/, and takes the one in tmp/ away.
-func (t *Ticket) link(tmp string) (err error) {
-	if t.file, err = os.Open(tmp); err == nil {
+	if err == nil {
 		err = os.Link(tmp, filepath.Join(t.spool, "pending", t.id+".json"))
-	}
-	if removed := os.Remove(tmp); err == nil {
-		err = removed
 	}
 	if errors.Is(err, fs.ErrExist) {
 		return fmt.Errorf("%w: id %q is in use", ErrRefused, t.id)
@@ -90,11 +85,11 @@ func syncDir(path string) error {
 	return dir.Sync()
 }
 
-func Enqueue(spool, id string, members map[string]interface{}) (*Ticket, error) {
+func Enqueue[V any](spool, id string, members map[string]V) (*Ticket, error) {
 	if !idGrammar.MatchString(id) {
 		return nil, fmt.Errorf("%w: %q is no id: 1 to 128 of A-Za-z0-9._-, a letter or digit first", ErrUsage, id)
 	}
-	all := map[string]interface{}{}
+	all := map[string]any{}
 	for name, value := range members {
 		all[name] = value
 	}
@@ -109,15 +104,13 @@ func Enqueue(spool, id string, members map[string]interface{}) (*Ticket, error) 
 		}
 	}
 	t := &Ticket{spool: spool, id: id}
-	tmp := filepath.Join(spool, "tmp", fmt.Sprintf("go-%d-%d-%08x", os.Getpid(), time.Now().UnixNano(), rand.Uint32()))
-	if err = writeTmp(tmp, document); err != nil {
-		return nil, err
-	}
-	if err = t.link(tmp); err == nil {
+	tmp := fmt.Sprintf("go-%d-%d", os.Getpid(), time.Now().UnixNano())
+	err = t.publish(filepath.Join(spool, "tmp", tmp), document)
+	if err == nil {
 		err = syncDir(filepath.Join(spool, "pending"))
 	}
 	if err != nil {
-		t.Close()
+		t.Close() // no harm where there is no file
 		return nil, err
 	}
 	return t, nil
@@ -138,22 +131,19 @@ func (t *Ticket) look() (state string, document []byte, err error) {
 		} else if err != nil {
 			return "", nil, err
 		}
-		info, err := found.Stat()
-		if err == nil {
-			document, err = io.ReadAll(found)
-		}
-		found.Close()
-		switch {
-		case err != nil:
+		defer found.Close() // three at most
+		if document, err = io.ReadAll(found); err != nil {
 			return "", nil, err
-		case at[1] == report:
+		}
+		if at[1] == report {
 			var said struct {
-				LastError string `json:"last_error"`
+				Reason string `json:"last_error"`
 			}
 			err = json.Unmarshal(document, &said)
-			return "", nil, fmt.Errorf("%w: %s", ErrRefused, said.LastError)
+			return "", nil, fmt.Errorf("%w: %s", ErrRefused, said.Reason)
+		}
 		// Not taken in yet: then what lies there is another's, or ours moved by hand.
-		case inode.Nlink == 0 || os.SameFile(own, info):
+		if info, err := found.Stat(); err == nil && (inode.Nlink == 0 || os.SameFile(own, info)) {
 			return at[0], document, nil
 		}
 	}
@@ -192,13 +182,9 @@ func run(words []string) (state string, err error) {
 	} else if len(words) != 3 {
 		return "", fmt.Errorf("%w: usage: queuectl SPOOL ID MEMBERS_JSON [TIMEOUT_SECONDS]", ErrUsage)
 	}
-	var raw map[string]json.RawMessage
-	if err := json.Unmarshal([]byte(words[2]), &raw); err != nil || raw == nil {
+	var members map[string]json.RawMessage
+	if err := json.Unmarshal([]byte(words[2]), &members); err != nil || members == nil {
 		return "", fmt.Errorf("%w: MEMBERS_JSON must be a JSON object", ErrUsage)
-	}
-	members := map[string]interface{}{}
-	for name, value := range raw {
-		members[name] = value
 	}
 	ticket, err := Enqueue(words[0], words[1], members)
 	if err != nil {

@@ -11,7 +11,7 @@
 //   const { enqueue, wait } = require('./queuectl.js');
 //   const ticket = await enqueue(spool, 'report-42', { command: 'make report' });
 //   const { state, document } = await wait(ticket, 60_000);  // 'done' or 'dead', a Buffer
-// Errors: QueuectlError with code 'EUSAGE', 'EREFUSED' or 'ETIMEDOUT'; any of fs.
+// Errors have a code: 'EUSAGE', 'EREFUSED', 'ETIMEDOUT', or one of node:fs.
 // A ticket keeps the file open, for reading: so its inode number, which names the
 // report, is not used again, and its link count tells when the queue has taken it in.
 // `ticket.file.close()` when there will be no more waiting.
@@ -23,14 +23,8 @@ const path = require('node:path');
 const { randomBytes } = require('node:crypto');
 const { performance } = require('node:perf_hooks');
 
-class QueuectlError extends Error {
-  constructor(code, message) {
-    super(message);
-    this.code = code;
-  }
-}
-
-const inUse = (id) => new QueuectlError('EREFUSED', `id "${id}" is in use`);
+const failure = (code, message) => Object.assign(new Error(message), { code });
+const inUse = (id) => failure('EREFUSED', `id "${id}" is in use`);
 
 // What `promise` gives, or undefined where there is no such file.
 const ifThere = (promise) => promise.catch((error) => {
@@ -47,7 +41,7 @@ async function withFile(file, use) {
 
 async function enqueue(spool, id, members) {
   if (!/^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/.test(id)) {
-    throw new QueuectlError('EUSAGE', `"${id}" is no id: 1 to 128 of A-Za-z0-9._-, a letter or digit first`);
+    throw failure('EUSAGE', `"${id}" is no id: 1 to 128 of A-Za-z0-9._-, a letter or digit first`);
   }
   for (const state of ['done', 'dead']) {
     if (await ifThere(fs.lstat(path.join(spool, state, `${id}.json`)))) throw inUse(id);
@@ -82,7 +76,7 @@ async function look({ spool, id, file }) {
     }));
   };
   const report = await read(`dead/rejected-${`${id}.json`.slice(0, 80)}-${own.ino.toString(16)}.json`);
-  if (report) throw new QueuectlError('EREFUSED', JSON.parse(report.document).last_error);
+  if (report) throw failure('EREFUSED', JSON.parse(report.document).last_error);
   for (const state of ['done', 'dead']) {
     const found = await read(`${state}/${id}.json`);
     // Not taken in yet: then what lies there is another's, or ours moved by hand.
@@ -105,7 +99,7 @@ async function wait(ticket, timeoutMs = Infinity) {
       const ended = await look(ticket);
       if (ended) return ended;
       const left = deadline - performance.now();
-      if (left <= 0) throw new QueuectlError('ETIMEDOUT', `job "${ticket.id}" has not ended in time`);
+      if (left <= 0) throw failure('ETIMEDOUT', `job "${ticket.id}" has not ended in time`);
       const timer = setTimeout(wake, Math.min(left, nap)); // events are hints: look without one too
       await woken;
       clearTimeout(timer);
@@ -116,7 +110,7 @@ async function wait(ticket, timeoutMs = Infinity) {
 }
 
 async function main([spool, id, text, timeout = Infinity, ...more]) {
-  const usage = (why) => new QueuectlError('EUSAGE', why);
+  const usage = (why) => failure('EUSAGE', why);
   if (text === undefined || more.length || !/^([0-9]{1,9}|Infinity)$/.test(timeout)) {
     throw usage('usage: queuectl.js SPOOL ID MEMBERS_JSON [TIMEOUT_SECONDS]');
   }
@@ -129,7 +123,7 @@ async function main([spool, id, text, timeout = Infinity, ...more]) {
   return state === 'done' ? 0 : 1;
 }
 
-module.exports = { enqueue, wait, QueuectlError };
+module.exports = { enqueue, wait };
 if (require.main === module) {
   main(process.argv.slice(2)).then((code) => { process.exitCode = code; }, (error) => {
     console.error(`queuectl.js: ${error.message}`);

@@ -12,8 +12,8 @@
  *     $ticket = Queuectl\enqueue($spool, 'report-42', ['command' => 'make report']);
  *     [$state, $document] = Queuectl\wait($ticket, 60);  // 'done' or 'dead', its text
  *
- * Errors: InvalidArgumentException, JsonException (id, members), Queuectl\Refused,
- * Queuectl\TimedOut, any other RuntimeException.
+ * Errors: InvalidArgumentException, JsonException (id, members), Refused, TimedOut
+ * (both of this namespace), any other RuntimeException.
  * A ticket keeps the file open, for reading: so its inode number, which names the
  * report, is not used again, and its link count tells when the queue has taken it in.
  */
@@ -26,12 +26,8 @@ final class TimedOut extends \RuntimeException {}
 
 final class Ticket
 {
-    /** @param resource $file */
     public function __construct(
-        public readonly string $spool,
-        public readonly string $id,
-        public readonly mixed $file,
-    ) {}
+        public readonly string $spool, public readonly string $id, public readonly mixed $file) {}
 }
 
 /** @throws \RuntimeException with what PHP said last, unless $ok */

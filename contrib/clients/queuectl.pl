@@ -44,8 +44,8 @@ sub enqueue {
     my $ok = eval {
         # Whatever the umask: the worker may be of our group.
         chmod 0640, $out or fail(1, "chmod $tmp: $!");
-        print {$out} $document or fail(1, "write $tmp: $!");
-        $out->flush && $out->sync or fail(1, "fsync $tmp: $!");
+        (syswrite($out, $document) // -1) == length $document or fail(1, "write $tmp: $!");
+        $out->sync or fail(1, "fsync $tmp: $!");
         close $out or fail(1, "close $tmp: $!");
         sysopen $file, $tmp, O_RDONLY or fail(1, "open $tmp: $!");
         link $tmp, "$spool/pending/$id.json"
@@ -73,10 +73,11 @@ sub look {
             fail(1, "open $path: $!") if $! != ENOENT;
         } else {
             my $document = do { local $/; readline $found };
+            my $same = (stat $found)[1] == $inode;
             close $found or fail(1, "read $path: $!");
             fail(3, $json->decode($document)->{last_error}) if $name eq $report;
             # Not taken in yet: then what lies there is another's, or ours moved by hand.
-            return ($state, $document) if $links == 0;
+            return ($state, $document) if $links == 0 || $same;
         }
     }
     return;

@@ -1,16 +1,15 @@
 #!/usr/bin/env python3
 """queuectl.py: enqueue a job in a queuectl spool and wait for its end.  MIT; copy it.
 
-Needs Python 3.7 and the spool, not the program queuectl:
+Needs Python 3.8 and the spool, not the program queuectl:
  1. check the id; done/ID.json or dead/ID.json is there: in use
  2. make tmp/UNIQUE with O_EXCL and mode 0640, write the document, fsync, close
  3. link(2) it to pending/ID.json, which overwrites nothing; unlink tmp/UNIQUE
  4. fsync pending/: now the job is acknowledged
  5. watch done/ and dead/, look, wait, look: ID.json there, or dead/rejected-...
-
+As a module:
     ticket = queuectl.enqueue(spool, "report-42", {"command": "make report"})
     state, document = queuectl.wait(ticket, timeout=60)   # "done" or "dead", bytes
-
 Errors: ValueError (id, members), Refused, TimeoutError, any other OSError.
 A ticket keeps the file open, for reading: so its inode number, which names the
 report, is not used again, and its link count tells when the queue has taken it in.
@@ -106,14 +105,12 @@ def look(ticket):
 def wait(ticket, timeout=None):
     deadline = float("inf") if timeout is None else time.monotonic() + timeout
     watch = Watch(f"{ticket.spool}/done", f"{ticket.spool}/dead")
-    while True:
-        ended = look(ticket)
-        if ended:
-            return ended
+    while not (ended := look(ticket)):
         left = deadline - time.monotonic()
         if left <= 0:
             raise TimeoutError(f'job "{ticket.id}" has not ended after {timeout} s')
         watch.wait(left)
+    return ended
 
 
 def main(words):

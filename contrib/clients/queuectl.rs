@@ -14,6 +14,7 @@
 // second one, which the queue refuses.
 // A ticket keeps the file open, for reading: so its inode number, which names the
 // report, is not used again, and its link count tells when the queue has taken it in.
+use std::fmt;
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
@@ -28,6 +29,18 @@ pub enum Error {
     Timeout,
     System(io::Error, PathBuf),
 }
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Error::Usage(why) | Error::Refused(why) => f.write_str(why),
+            Error::Timeout => f.write_str("the job has not ended in time"),
+            Error::System(error, path) => write!(f, "{}: {error}", path.display()),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
 
 pub struct Ticket {
     spool: PathBuf,
@@ -51,7 +64,9 @@ fn in_use(id: &str) -> Error {
 fn document(id: &str, members: &str) -> Result<String, Error> {
     let plain = |c: u8| c.is_ascii_alphanumeric() || b"._-".contains(&c);
     if !(1..=128).contains(&id.len()) || !id.bytes().all(plain) || !id.as_bytes()[0].is_ascii_alphanumeric() {
-        return Err(Error::Usage(format!("{id:?} is no id: 1 to 128 of A-Za-z0-9._-, a letter or digit first")));
+        return Err(Error::Usage(format!(
+            "{id:?} is no id: 1 to 128 of A-Za-z0-9._-, a letter or digit first"
+        )));
     }
     let rest = members.trim_start().strip_prefix('{');
     let rest = rest.ok_or_else(|| Error::Usage("the members must be a JSON object".into()))?;
@@ -82,7 +97,8 @@ pub fn enqueue(spool: impl AsRef<Path>, id: &str, members: &str) -> Result<Ticke
         Ok(file)
     });
     let removed = fs::remove_file(&tmp);
-    let file = linked.map_err(|e| if e.kind() == ErrorKind::AlreadyExists { in_use(id) } else { at(&tmp)(e) })?;
+    let file =
+        linked.map_err(|e| if e.kind() == ErrorKind::AlreadyExists { in_use(id) } else { at(&tmp)(e) })?;
     removed.map_err(at(&tmp))?;
     File::open(&pending).and_then(|folder| folder.sync_all()).map_err(at(&pending))?;
     Ok(Ticket { spool: spool.to_owned(), id: id.to_owned(), file })
@@ -153,13 +169,15 @@ fn run(words: &[String]) -> Result<bool, Error> {
 
 fn main() -> ExitCode {
     let words: Vec<_> = std::env::args_os().skip(1).map(|w| w.to_string_lossy().into_owned()).collect();
-    let (code, why) = match run(&words) {
+    let error = match run(&words) {
         Ok(done) => return ExitCode::from(u8::from(!done)),
-        Err(Error::Usage(why)) => (2, why),
-        Err(Error::Refused(why)) => (3, why),
-        Err(Error::Timeout) => (124, "the job has not ended in time".into()),
-        Err(Error::System(error, path)) => (1, format!("{}: {error}", path.display())),
+        Err(error) => error,
     };
-    eprintln!("queuectl.rs: {why}");
-    ExitCode::from(code)
+    eprintln!("queuectl.rs: {error}");
+    ExitCode::from(match error {
+        Error::Usage(_) => 2,
+        Error::Refused(_) => 3,
+        Error::Timeout => 124,
+        Error::System(..) => 1,
+    })
 }

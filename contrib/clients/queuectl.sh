@@ -79,6 +79,10 @@ queuectl_link() {
 }
 
 queuectl_look() { # 0 ended, 1 trouble, 3 refused, 4 not yet
+    if [ ! -x "$queuectl_spool/done" ] || [ ! -x "$queuectl_spool/dead" ]; then
+        queuectl_fail 1 "$queuectl_spool: done/ or dead/ cannot be looked into"
+        return
+    fi
     queuectl_file=$queuectl_spool/dead/$(printf 'rejected-%.80s-%x' "$queuectl_id.json" "$queuectl_inode").json
     if [ -e "$queuectl_file" ]; then # the queue's own report, one member a line
         queuectl_fail 3 "$(sed -n '/^ *"last_error": "/ { s///; s/",\{0,1\}$//; s/\\\(["\\]\)/\1/g; p; }' "$queuectl_file")"
@@ -144,7 +148,7 @@ queuectl_main() {
         return
     fi
     queuectl_tmp=
-    trap '[ -z "$queuectl_tmp" ] || rm -f -- "$queuectl_tmp"' EXIT
+    trap '[ -z "$queuectl_tmp" ] || rm -f -- "$queuectl_tmp" 2>/dev/null' EXIT
     trap 'exit 129' HUP
     trap 'exit 130' INT
     trap 'exit 143' TERM

@@ -18,7 +18,9 @@
  * second one, which the queue refuses.  -DQC_NO_MAIN leaves the program away.
  * A ticket keeps the file open, for reading: so its inode number, which names the
  * report, is not used again, and its link count tells when the queue has taken it in. */
-#define _POSIX_C_SOURCE 200809L
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE /* for O_PATH */
+#endif
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -31,6 +33,9 @@
 #ifdef __linux__
 #include <sys/inotify.h>
 #endif
+#ifndef O_PATH /* with it a spool that cannot be listed will do */
+#define O_PATH O_RDONLY
+#endif
 
 enum { QC_OK = 0, QC_DEAD = -1, QC_TROUBLE = 1, QC_USAGE = 2, QC_REFUSED = 3, QC_TIMEOUT = 124 };
 
@@ -39,15 +44,12 @@ struct qc_ticket {
     char id[129], why[512];
 };
 
-static int fail(struct qc_ticket *t, int code, const char *what, const char *why)
+/* With errno's words after it where the system is to blame. */
+static int fail(struct qc_ticket *t, int code, const char *what)
 {
+    const char *why = code == QC_TROUBLE ? strerror(errno) : "";
     snprintf(t->why, sizeof t->why, "%s%s%s", what, *why ? ": " : "", why);
     return code;
-}
-
-static int trouble(struct qc_ticket *t, const char *what)
-{
-    return fail(t, QC_TROUBLE, what, strerror(errno));
 }
 
 static int in_use(struct qc_ticket *t)
@@ -87,39 +89,37 @@ static int publish(struct qc_ticket *t, const char *text)
     snprintf(pending, sizeof pending, "pending/%s.json", t->id);
     int fd = openat(t->spool, tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
     if (fd < 0)
-        return trouble(t, tmp);
-    int r = write_file(fd, text) == 0 ? QC_OK : trouble(t, tmp);
-    if (close(fd) != 0 && r == QC_OK)
-        r = trouble(t, tmp);
-    if (r == QC_OK && (t->file = openat(t->spool, tmp, O_RDONLY | O_CLOEXEC)) < 0)
-        r = trouble(t, tmp);
-    if (r == QC_OK && linkat(t->spool, tmp, t->spool, pending, 0) != 0)
-        r = errno == EEXIST ? in_use(t) : trouble(t, pending);
-    if (unlinkat(t->spool, tmp, 0) != 0 && r == QC_OK)
-        r = trouble(t, tmp);
+        return fail(t, QC_TROUBLE, tmp);
+    int ok = write_file(fd, text) == 0;
+    ok = close(fd) == 0 && ok;
+    ok = ok && (t->file = openat(t->spool, tmp, O_RDONLY | O_CLOEXEC)) >= 0;
+    ok = ok && linkat(t->spool, tmp, t->spool, pending, 0) == 0;
+    int r = ok ? QC_OK : errno == EEXIST ? in_use(t) : fail(t, QC_TROUBLE, tmp);
+    if (unlinkat(t->spool, tmp, 0) != 0 && ok)
+        r = fail(t, QC_TROUBLE, tmp);
     if (r != QC_OK)
         return r;
     int folder = openat(t->spool, "pending", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (folder < 0 || fsync(folder) != 0)
-        r = trouble(t, "pending");
+        r = fail(t, QC_TROUBLE, "pending");
     if (folder >= 0)
         close(folder);
     return r;
 }
 
-/* Arms the watch; without one there is polling. */
+/* Arms the watch; where there is none, qc_wait() polls. */
 static void arm(struct qc_ticket *t, const char *spool)
 {
 #ifdef __linux__
-    static const char *const folder[] = {"done", "dead"};
     char path[4096];
     t->watch = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
-    for (int i = 0; i < 2 && t->watch >= 0; i++)
-        if (snprintf(path, sizeof path, "%s/%s", spool, folder[i]) >= (int)sizeof path ||
-            inotify_add_watch(t->watch, path, IN_CREATE | IN_MOVED_TO) < 0) {
-            close(t->watch);
-            t->watch = -1;
-        }
+    for (int i = 0; i < 2 && t->watch >= 0; i++) {
+        int n = snprintf(path, sizeof path, "%s/%s", spool, i ? "dead" : "done");
+        if (n < (int)sizeof path && inotify_add_watch(t->watch, path, IN_CREATE | IN_MOVED_TO) >= 0)
+            continue;
+        close(t->watch);
+        t->watch = -1;
+    }
 #else
     (void)t, (void)spool;
 #endif
@@ -127,19 +127,20 @@ static void arm(struct qc_ticket *t, const char *spool)
 
 int qc_enqueue(struct qc_ticket *t, const char *spool, const char *id, const char *members)
 {
-    static const char space[] = " \t\r\n", alnum[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
+    static const char space[] = " \t\r\n";
+    static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
     struct stat st;
     char name[160];
     size_t n = strlen(id);
     *t = (struct qc_ticket){.spool = -1, .file = -1, .watch = -1};
-    if (n == 0 || n > 128 || strspn(id, alnum) != n || strchr("._-", id[0]))
-        return fail(t, QC_USAGE, "an id is 1 to 128 of A-Za-z0-9._-, a letter or digit first", "");
+    if (n == 0 || n > 128 || strspn(id, plain) != n || strchr("._-", id[0]))
+        return fail(t, QC_USAGE, "an id is 1 to 128 of A-Za-z0-9._-, a letter or digit first");
     memcpy(t->id, id, n + 1);
     members += strspn(members, space);
     if (*members++ != '{')
-        return fail(t, QC_USAGE, "the members must be a JSON object", "");
-    if ((t->spool = open(spool, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
-        return trouble(t, spool);
+        return fail(t, QC_USAGE, "the members must be a JSON object");
+    if ((t->spool = open(spool, O_PATH | O_DIRECTORY | O_CLOEXEC)) < 0)
+        return fail(t, QC_TROUBLE, spool);
     for (int i = 0; i < 2; i++) {
         snprintf(name, sizeof name, "%s/%s.json", i ? "dead" : "done", id);
         if (fstatat(t->spool, name, &st, AT_SYMLINK_NOFOLLOW) == 0)
@@ -148,12 +149,11 @@ int qc_enqueue(struct qc_ticket *t, const char *spool, const char *id, const cha
     size_t size = strlen(members) + n + 16;
     char *text = malloc(size);
     if (!text)
-        return trouble(t, "document");
+        return fail(t, QC_TROUBLE, "the document");
     snprintf(text, size, "{\"id\":\"%s\"%s%s", id, members[strspn(members, space)] == '}' ? "" : ",", members);
     int r = publish(t, text);
     free(text);
-    if (r == QC_OK)
-        arm(t, spool);
+    arm(t, spool);
     return r;
 }
 
@@ -162,69 +162,57 @@ static char *slurp(int spool, const char *name, ino_t *inode)
 {
     struct stat st;
     int fd = openat(spool, name, O_RDONLY | O_CLOEXEC);
-    char *text = fd >= 0 && fstat(fd, &st) == 0 ? malloc((size_t)st.st_size + 1) : NULL;
-    ssize_t n = 1;
-    size_t len = 0;
-    while (text && n > 0 && (n = read(fd, text + len, (size_t)st.st_size - len)) > 0)
-        len += (size_t)n;
-    if (n < 0) {
-        free(text);
+    if (fd < 0)
+        return NULL;
+    char *text = fstat(fd, &st) == 0 ? calloc(1, (size_t)st.st_size + 1) : NULL;
+    if (text && read(fd, text, (size_t)st.st_size) != (ssize_t)st.st_size) {
+        free(text); /* files appear whole and never change */
         text = NULL;
+        errno = EIO;
     }
-    if (text) {
-        text[len] = '\0';
+    close(fd);
+    if (text)
         *inode = st.st_ino;
-    }
-    int saved = errno;
-    if (fd >= 0)
-        close(fd);
-    errno = saved;
     return text;
 }
 
 /* The queue's own report, one member a line: its last_error. */
-static int refused(struct qc_ticket *t, const char *report)
+static void take_reason(struct qc_ticket *t, char **report)
 {
     static const char member[] = "\"last_error\": \"";
-    const char *at = strstr(report, member);
+    const char *at = strstr(*report, member);
     size_t n = 0;
-    at = at ? at + sizeof member - 1 : report;
-    for (; *at && *at != '"' && n < sizeof t->why - 1; at++) {
-        if (*at == '\\' && at[1])
-            at++;
+    for (at = at ? at + sizeof member - 1 : ""; *at && *at != '"' && n < sizeof t->why - 1; at++) {
+        at += *at == '\\' && at[1];
         t->why[n++] = *at;
     }
     t->why[n] = '\0';
-    return QC_REFUSED;
+    free(*report);
+    *report = NULL;
 }
 
 /* QC_TIMEOUT here: not yet. */
 static int look(struct qc_ticket *t, char **document)
 {
+    static const int code[] = {QC_REFUSED, QC_OK, QC_DEAD};
     struct stat own;
     ino_t inode;
-    char stem[160], name[160];
+    char name[3][160];
     if (fstat(t->file, &own) != 0)
-        return trouble(t, "fstat");
-    snprintf(stem, sizeof stem, "%s.json", t->id);
+        return fail(t, QC_TROUBLE, "fstat");
+    snprintf(name[1], sizeof name[1], "done/%s.json", t->id);
+    snprintf(name[2], sizeof name[2], "dead/%s.json", t->id);
+    snprintf(name[0], sizeof name[0], "dead/rejected-%.80s-%llx.json", name[1] + 5, (unsigned long long)own.st_ino);
     for (int i = 0; i < 3; i++) {
-        if (i == 0)
-            snprintf(name, sizeof name, "dead/rejected-%.80s-%llx.json", stem, (unsigned long long)own.st_ino);
-        else
-            snprintf(name, sizeof name, "%s/%.140s", i == 1 ? "done" : "dead", stem);
-        char *text = slurp(t->spool, name, &inode);
+        char *text = slurp(t->spool, name[i], &inode);
         if (!text && errno != ENOENT)
-            return trouble(t, name);
-        if (!text)
-            continue;
-        *document = text;
-        if (i > 0 && (own.st_nlink == 0 || own.st_ino == inode))
-            return i == 1 ? QC_OK : QC_DEAD;
-        *document = NULL; /* not taken in yet: then what lies there is another's */
-        int r = i == 0 ? refused(t, text) : QC_TIMEOUT;
+            return fail(t, QC_TROUBLE, name[i]);
+        /* Not taken in yet: then what lies there is another's, or ours moved by hand. */
+        if (text && (i == 0 || own.st_nlink == 0 || own.st_ino == inode)) {
+            *document = text;
+            return code[i];
+        }
         free(text);
-        if (i == 0)
-            return r;
     }
     return QC_TIMEOUT;
 }
@@ -235,17 +223,19 @@ int qc_wait(struct qc_ticket *t, long long timeout_ms, char **document)
     long long start = now_ms(), nap = 10;
     for (;;) {
         int r = look(t, document);
+        if (r == QC_REFUSED)
+            take_reason(t, document);
         if (r != QC_TIMEOUT)
             return r;
         long long left = timeout_ms < 0 ? 2000 : timeout_ms - (now_ms() - start);
         if (left <= 0)
-            return fail(t, QC_TIMEOUT, t->id, "has not ended in time");
+            return fail(t, QC_TIMEOUT, "the job has not ended in time");
         /* Events are hints: look each 2 s without one. */
         long long most = t->watch >= 0 ? 2000 : nap;
         struct pollfd p = {.fd = t->watch, .events = POLLIN};
         if (poll(&p, t->watch >= 0, (int)(left < most ? left : most)) > 0 &&
             read(t->watch, events, sizeof events) < 0 && errno != EAGAIN)
-            return trouble(t, "inotify");
+            return fail(t, QC_TROUBLE, "inotify");
         nap = nap < 125 ? 2 * nap : 250;
     }
 }
@@ -275,7 +265,7 @@ int main(int argc, char **argv)
         r = qc_wait(&t, argc == 5 ? atoll(argv[4]) * 1000 : -1, &document);
     qc_close(&t);
     if (document && (fputs(document, stdout) == EOF || fflush(stdout) != 0))
-        r = trouble(&t, "stdout");
+        r = fail(&t, QC_TROUBLE, "stdout");
     free(document);
     if (r > 0)
         fprintf(stderr, "queuectl_client: %s\n", t.why);

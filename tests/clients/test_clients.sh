@@ -9,7 +9,7 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 : "${QUEUECTL_BIN:=$here/../../build/queuectl}"
 source=$(cd "$here/../../contrib/clients" && pwd)
 CLIENTS=${CLIENTS:-sh py js php rb pl go rs java c}
-PER_CLIENT=14
+PER_CLIENT=15
 export LC_ALL=C.UTF-8
 export PATH=$PATH:/usr/local/bin:${HOME:-/root}/.cargo/bin
 
@@ -44,10 +44,10 @@ check() { # what, command...
 }
 
 wait_until() {
-    local end=$((SECONDS + 20))
+    local end=$((SECONDS + 30))
     until "$@"; do
         if ((SECONDS >= end)); then
-            echo "waited 20 s in vain for: $*"
+            echo "waited 30 s in vain for: $*"
             return 1
         fi
         read -r -t 0.02 <> <(:) || true
@@ -125,7 +125,7 @@ missing_spool() {
 
 # No worker yet.
 first_waits() {
-    (umask 077 && exec $client "$QUEUECTL_SPOOL" first '{"command":"echo ran"}' 60 >first.out 2>first.err) &
+    (umask 077 && exec $client "$QUEUECTL_SPOOL" first '{"command":"echo ran"}' 120 >first.out 2>first.err) &
     first=$!
     wait_until [ -e "$QUEUECTL_SPOOL/pending/first.json" ] &&
         is "$(stat -c %a "$QUEUECTL_SPOOL/pending/first.json")" 640 && wait_until clean
@@ -133,8 +133,17 @@ first_waits() {
 second_drop() {
     local before
     before=$(stat -c '%i %y' "$QUEUECTL_SPOOL/pending/first.json")
-    expect 3 'id "first" is in use' first '{"command":"echo second"}' 20 &&
+    expect 3 'id "first" is in use' first '{"command":"echo second"}' 60 &&
         is "$(stat -c '%i %y' "$QUEUECTL_SPOOL/pending/first.json")" "$before"
+}
+ended_before() { # nobody takes files in, so the client must see it by itself
+    local state
+    mkdir "$QUEUECTL_SPOOL/aside" && echo '{"id":"old"}' >"$QUEUECTL_SPOOL/aside/old.json" || return
+    for state in "done" dead; do
+        mv "$QUEUECTL_SPOOL"/*/old.json "$QUEUECTL_SPOOL/$state/" &&
+            expect 3 'id "old" is in use' old '{"command":"true"}' 1 || return
+    done
+    rmdir "$QUEUECTL_SPOOL/aside" && is "$(ls -A "$QUEUECTL_SPOOL/pending")" first.json
 }
 times_out() { # what lies in done/ before the file was taken in is another's
     local code=0 pid
@@ -150,7 +159,7 @@ times_out() { # what lies in done/ before the file was taken in is another's
 third_drop() {
     q pause && q worker start --count 1 >/dev/null &&
         wait_until [ ! -e "$QUEUECTL_SPOOL/pending/first.json" ] || return
-    expect 3 'id "first" is in use' first '{"command":"echo third"}' 20 &&
+    expect 3 'id "first" is in use' first '{"command":"echo third"}' 60 &&
         is "$(q show first --json | jq -r '.command + " " + .state')" "echo ran pending"
 }
 
@@ -164,33 +173,35 @@ first_ends() {
         is "$(q logs first)" ran
 }
 fourth_drop() {
-    expect 3 'id "first" is in use' first '{"command":"echo fourth"}' 20 &&
+    expect 3 'id "first" is in use' first '{"command":"echo fourth"}' 60 &&
         cmp first.out "$QUEUECTL_SPOOL/done/first.json"
 }
 dies() {
     local code=0
-    client dies '{"command":"exit 3","max_retries":0}' 20 || code=$?
+    client dies '{"command":"exit 3","max_retries":0}' 60 || code=$?
     is "$code" 1 && is "$(cat err)" "" && cmp out "$QUEUECTL_SPOOL/dead/dies.json" &&
         is "$(jq -c '[.id, .exit_code]' out)" '["dies",3]' && clean
 }
-no_job() { expect 3 'needs "command" or "argv"' nojob '{"comand":"x"}' 20; }
+no_job() { expect 3 'needs "command" or "argv"' nojob '{"comand":"x"}' 60; }
 intact() {
     local id members
     id=$(printf 'a.%0126d' 7)
     members='{"argv":["true"],"text":"Grüße \"x\" \\ / \u00e9 \ud83d\ude00 日本\n","no":{},"list":[],"half":0.5,"yes":true,"nil":null,"big":9007199254740993}'
     [ "$lang" != js ] || members=${members/9007199254740993/9007199254740992}
-    client "$id" "$members" 20 || return
+    client "$id" "$members" 60 || return
     is "$(jq -Sc '{argv,text,no,list,half,yes,nil}' out)" "$(jq -Sc 'del(.big)' <<<"$members")" &&
         is "$(grep -o '"big": *[0-9]*' out | grep -o '[0-9]*')" "$(grep -o '[0-9]*}$' <<<"$members" | tr -d '}')" &&
         is "$(jq -r .id out)" "$id"
 }
-empty_object() { expect 3 'needs "command" or "argv"' empty ' { } ' 20; }
+empty_object() { # the report's name is cut
+    expect 3 'needs "command" or "argv"' "e$(printf '%0127d' 0)" ' { } ' 60
+}
 
 trace() { # id, client...: its system calls are in trace, checked
     local id=$1
     shift
-    strace -f -y -s 4096 -o trace -e trace=open,openat,write,pwrite64,writev,fsync,fdatasync,link,linkat,inotify_add_watch,stat \
-        "$@" "$QUEUECTL_SPOOL" "$id" '{"command":"true"}' 20 >out 2>err || return
+    strace -f -y -s 4096 -o trace -e 'trace=?open,openat,write,pwrite64,writev,fsync,fdatasync,?link,linkat,inotify_add_watch,?stat' \
+        "$@" "$QUEUECTL_SPOOL" "$id" '{"command":"true"}' 60 >out 2>err || return
     python3 "$here/syscalls.py" "$id" <trace
 }
 
@@ -204,13 +215,14 @@ all_cases() {
     check "a missing spool: one line" missing_spool
     check "mode 0640 whatever the umask" first_waits
     check "an id in use, in pending/" second_drop
+    check "an id in use, in done/ or dead/" ended_before
     check "a timeout, though another job of this id is done" times_out
     check "an id in use by a waiting job" third_drop
     check "a job done" first_ends
     check "an id in use by a done job" fourth_drop
     check "a job that dies" dies
     check "a document that is no job" no_job
-    check "an empty object" empty_object
+    check "an empty object, under an id of 128 characters" empty_object
     check "an id of 128 characters, members intact" intact
     if [ -z "$no_trace" ]; then
         # shellcheck disable=SC2086
