@@ -42,20 +42,33 @@ public final class Queuectl {
         /** Looks after the watch is armed and after each event, and every 2 s since events are hints. */
         public Ended await(Duration timeout) throws IOException, InterruptedException, TimeoutException {
             long start = System.nanoTime(), limit = timeout.toNanos();
-            try (var watch = spool.getFileSystem().newWatchService()) {
-                for (var folder : List.of("done", "dead"))
-                    spool.resolve(folder).register(watch, StandardWatchEventKinds.ENTRY_CREATE);
+            try (var watch = watch()) {
                 while (true) {
                     var ended = look();
                     if (ended != null) return ended;
                     long left = limit - (System.nanoTime() - start);
                     if (left <= 0) throw new TimeoutException("job \"" + id + "\" has not ended in time");
-                    var key = watch.poll(Math.min(left, 2_000_000_000L), TimeUnit.NANOSECONDS);
+                    if (watch == null) TimeUnit.NANOSECONDS.sleep(Math.min(left, 250_000_000L));
+                    var key = watch == null ? null : watch.poll(Math.min(left, 2_000_000_000L), TimeUnit.NANOSECONDS);
                     for (; key != null; key = watch.poll()) {
                         key.pollEvents();
                         key.reset();
                     }
                 }
+            }
+        }
+
+        /** Null where the system has none left. */
+        private WatchService watch() throws IOException {
+            WatchService watch = null;
+            try {
+                watch = spool.getFileSystem().newWatchService();
+                for (var folder : List.of("done", "dead"))
+                    spool.resolve(folder).register(watch, StandardWatchEventKinds.ENTRY_CREATE);
+                return watch;
+            } catch (IOException e) {
+                if (watch != null) watch.close();
+                return null;
             }
         }
 

@@ -53,10 +53,10 @@ queuectl_enqueue() { # SPOOL ID MEMBERS: steps 1 to 4
         queuectl_fail 3 "id \"$2\" is in use"
         return
     fi
-    ( # with -C the shell opens with O_EXCL; exec ends this subshell if that fails
+    ( # with -C the shell opens with O_EXCL
         umask 027
         set -C
-        exec 8>"$queuectl_tmp"
+        exec 8>"$queuectl_tmp" || exit 1
         printf '%s\n' "$queuectl_document" >&8 || { rm -f -- "$queuectl_tmp"; exit 1; }
     ) || return 1
     queuectl_code=0
@@ -69,7 +69,7 @@ queuectl_enqueue() { # SPOOL ID MEMBERS: steps 1 to 4
 queuectl_link() {
     # Whatever a default ACL made of the mode: the worker may be of our group.
     chmod 640 -- "$queuectl_tmp" && sync -- "$queuectl_tmp" || return 1
-    exec 9<"$queuectl_tmp"
+    exec 9<"$queuectl_tmp" || return 1
     queuectl_inode=$(stat -L -c %i /dev/fd/9) || return 1
     queuectl_why=$(ln -T -- "$queuectl_tmp" "$queuectl_spool/pending/$queuectl_id.json" 2>&1) && return 0
     case $queuectl_why in
@@ -85,7 +85,8 @@ queuectl_look() { # 0 ended, 1 trouble, 3 refused, 4 not yet
     fi
     queuectl_file=$queuectl_spool/dead/$(printf 'rejected-%.80s-%x' "$queuectl_id.json" "$queuectl_inode").json
     if [ -e "$queuectl_file" ]; then # the queue's own report, one member a line
-        queuectl_fail 3 "$(sed -n '/^ *"last_error": "/ { s///; s/",\{0,1\}$//; s/\\\(["\\]\)/\1/g; p; }' "$queuectl_file")"
+        queuectl_fail 3 "$(sed -n '/^ *"last_error": "/ {
+            s///; s/",\{0,1\}$//; s/\\\(["\\]\)/\1/g; p; }' "$queuectl_file")"
         return
     fi
     queuectl_links=$(stat -L -c %h /dev/fd/9) || return 1
@@ -110,10 +111,14 @@ queuectl_nap() { # at most so many hundredths of a second
     if command -v inotifywait >/dev/null && [ "$1" -ge 100 ]; then
         # It says a line when the watch is armed, and at an event.  A second at
         # most: events are hints.  Who called looks again, and tells.
-        inotifywait -t 1 -e create -e moved_to -- "$queuectl_spool/done" "$queuectl_spool/dead" 2>&1 |
-            while read -r _; do
+        inotifywait -t 1 -e create -e moved_to -- "$queuectl_spool/done" "$queuectl_spool/dead" 2>&1 | {
+            queuectl_armed=
+            while read -r queuectl_line; do
+                case $queuectl_line in *established*) queuectl_armed=yes ;; esac
                 queuectl_look 2>/dev/null || [ $? = 4 ] || break
             done
+            [ -n "$queuectl_armed" ]
+        } || sleep 0.25
     else
         sleep "0.$(printf %02d "$(($1 < queuectl_nap ? $1 : queuectl_nap))")"
         queuectl_nap=$((queuectl_nap < 13 ? 2 * queuectl_nap : 25))

@@ -200,7 +200,8 @@ empty_object() { # the report's name is cut
 trace() { # id, client...: its system calls are in trace, checked
     local id=$1
     shift
-    strace -f -y -s 4096 -o trace -e 'trace=?open,openat,write,pwrite64,writev,fsync,fdatasync,?link,linkat,inotify_add_watch,?stat' \
+    local calls='?open,openat,write,pwrite64,writev,fsync,fdatasync,?link,linkat,inotify_add_watch,?stat'
+    strace -f -y -s 4096 -o trace -e "trace=$calls" \
         "$@" "$QUEUECTL_SPOOL" "$id" '{"command":"true"}' 60 >out 2>err || return
     python3 "$here/syscalls.py" "$id" <trace
 }
