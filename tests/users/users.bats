@@ -125,6 +125,19 @@ workers 700 61001 61001"
     is "$(find $S -type f -perm /007 | sort)" ""
 }
 
+@test "a client of contrib/clients works for a member, and says why a stranger's does not" {
+    shared
+    cp "$BATS_TEST_DIRNAME/../../contrib/clients/queuectl.sh" client.sh
+    expect 0 as web sh -c "umask 077; exec sh client.sh $S order '{\"command\":\"echo hi\"}' 20"
+    is "$(jq -r .exit_code <<<"$out")" 0
+    expect 3 as bob sh client.sh $S order '{"command":"echo hi"}' 20
+    has "$err" 'id "order" is in use'
+    expect 3 as web sh client.sh $S bad '{"comand":"echo hi"}' 20
+    has "$err" 'needs "command" or "argv"'
+    expect 1 as mallory sh client.sh $S other '{"command":"echo hi"}' 20
+    has "$err" "ermission denied"
+}
+
 @test "logs can be kept from the group" {
     alice init --group crew "$WORK/$S" >/dev/null
     as alice chmod g-rx $S/logs
