@@ -1,6 +1,6 @@
-/* admit.c: see admit.h.  A batch goes through the steps together, so that a
- * thousand dropped files cost one scan for used ids and one sync; each file is
- * owned, locked and moved by itself. */
+/* admit.c: see admit.h.  Files that came together share a sync, which is what
+ * costs; each is owned, locked and moved by itself.  One that is not to wait for
+ * the sync has its fate at once. */
 #include "queue/admit.h"
 
 #include <errno.h>
@@ -22,10 +22,11 @@
 
 #define SYNC_TOGETHER 4 /* from so many on, one syncfs(2) instead of an fsync(2) each */
 #define LOCKED_AGAIN_MS 500
+#define IDS_STALE_US (200 * US_PER_MS) /* so long one scan for used ids serves */
 
 struct entry {
     struct dropped *d;
-    enum { OPEN, SETTLED } state;
+    enum { OPEN, SETTLED } state; /* open: no fate yet */
     enum admit_fate fate;
     bool links;
     struct job job;
@@ -36,6 +37,7 @@ struct entry {
     int lock;
     char tmp[FILE_NAME_MAX + 1];
     bool written;
+    bool unsafe; /* its copy could not be synced */
     char canonical[FILE_NAME_MAX + 1];
     char why[640];
     char mend[300]; /* see quarantine.h */
@@ -43,9 +45,13 @@ struct entry {
 
 struct admission {
     struct queue *q;
-    struct entry *entry;
-    size_t n;
-    int64_t mono_us;
+    admit_told *tell;
+    void *arg;
+    struct entry *entry; /* ADMIT_BATCH of them */
+    size_t n;            /* of these in use, all open */
+    size_t at;           /* the next to commit */
+    int64_t mono_us;     /* of this call */
+    int64_t wall_us;     /* when the last one was accepted */
     struct id_set in_use;
 };
 
@@ -234,7 +240,7 @@ static void lock_id(struct admission *a, struct entry *e, const char *id, bool *
 }
 
 static int write_copy(struct admission *a, struct entry *e, const char *id, bool fresh,
-                      int64_t now, bool sync, struct err *err)
+                      int64_t now, struct err *err)
 {
     struct buf text = BUF_INIT;
     struct name n = {0};
@@ -249,23 +255,32 @@ static int write_copy(struct admission *a, struct entry *e, const char *id, bool
     name_format(DIR_PENDING, &n, e->canonical);
     int r = job_print(&e->job, &text);
     if (r == 0)
-        r = file_make_tmp(a->q->spool, text.data, text.len, sync ? FILE_SYNCED : FILE_CACHED,
-                          e->tmp);
+        r = file_make_tmp(a->q->spool, text.data, text.len, FILE_CACHED, e->tmp);
     buf_release(&text);
     e->written = r == 0;
     return r == 0 ? 0 : err_sys(err, "take in", e->d->file);
 }
 
-static void prepare(struct admission *a, struct entry *e, int64_t now, bool sync)
+/* Strictly rising, so that the order of taking in is the order of running; but
+ * not for the sake of a clock that was set back. */
+static int64_t rising_time(struct admission *a)
+{
+    int64_t now = clock_wall_us();
+    bool same = now <= a->wall_us && a->wall_us - now < US_PER_SEC;
+    return a->wall_us = same ? a->wall_us + 1 : now;
+}
+
+static void prepare(struct admission *a, struct entry *e)
 {
     struct err err = ERR_INIT;
+    int64_t now = rising_time(a);
     char id[ID_MAX + 1];
     bool fresh = false;
     wanted_id(e, now, id);
     own(a, e);
     if (e->state == OPEN)
         lock_id(a, e, id, &fresh);
-    if (e->state == OPEN && write_copy(a, e, id, fresh, now, sync, &err) != 0) {
+    if (e->state == OPEN && write_copy(a, e, id, fresh, now, &err) != 0) {
         if (fresh)
             idlock_forget(a->q->spool, id);
         disown(a, e);
@@ -273,20 +288,22 @@ static void prepare(struct admission *a, struct entry *e, int64_t now, bool sync
     }
 }
 
-/* -- commit -------------------------------------------------------------- */
+/* -- the batch ----------------------------------------------------------- */
 
 static void commit(struct admission *a, struct entry *e)
 {
     struct err err = ERR_INIT;
     struct spool *sp = a->q->spool;
-    if (file_exchange(sp, e->tmp, DIR_PENDING, e->own) == 0 &&
+    if (!e->unsafe && file_exchange(sp, e->tmp, DIR_PENDING, e->own) == 0 &&
         file_move(sp, DIR_PENDING, e->own, DIR_PENDING, e->canonical) == 0) {
         close(e->lock); /* at once: a worker may claim it now */
         e->lock = -1;
         settle(e, ADMIT_TAKEN);
         return;
     }
-    if (errno == ENOENT) {
+    if (e->unsafe)
+        errno = EIO;
+    else if (errno == ENOENT) {
         settle(e, ADMIT_GONE);
         return;
     }
@@ -295,46 +312,8 @@ static void commit(struct admission *a, struct entry *e)
     trouble(a, e, &err);
 }
 
-static void sync_together(struct admission *a)
-{
-    if (sys_sync_fs(a->q->spool->root) == 0)
-        return;
-    for (size_t i = 0; i < a->n; i++)
-        if (a->entry[i].state == OPEN)
-            file_sync(a->q->spool, DIR_TMP, a->entry[i].tmp);
-}
-
-static int by_age(const void *x, const void *y)
-{
-    const struct entry *a = x, *b = y;
-    if (a->st.st_mtim.tv_sec != b->st.st_mtim.tv_sec)
-        return a->st.st_mtim.tv_sec < b->st.st_mtim.tv_sec ? -1 : 1;
-    if (a->st.st_mtim.tv_nsec != b->st.st_mtim.tv_nsec)
-        return a->st.st_mtim.tv_nsec < b->st.st_mtim.tv_nsec ? -1 : 1;
-    return strcmp(a->d->file, b->d->file);
-}
-
-static void run_admission(struct admission *a)
-{
-    size_t open = 0;
-    for (size_t i = 0; i < a->n; i++) {
-        inspect(a, &a->entry[i]);
-        open += a->entry[i].state == OPEN;
-    }
-    bool together = open >= SYNC_TOGETHER;
-    int64_t now = clock_wall_us();
-    qsort(a->entry, a->n, sizeof *a->entry, by_age); /* first dropped, first run */
-    for (size_t i = 0; i < a->n; i++)
-        if (a->entry[i].state == OPEN)
-            prepare(a, &a->entry[i], now + (int64_t)i, !together);
-    if (together)
-        sync_together(a);
-    for (size_t i = 0; i < a->n; i++)
-        if (a->entry[i].state == OPEN)
-            commit(a, &a->entry[i]);
-}
-
-static void entry_release(struct admission *a, struct entry *e)
+/* Its fate is known: let go of all that it had. */
+static void conclude(struct admission *a, struct entry *e)
 {
     if (e->written && e->fate != ADMIT_TAKEN)
         file_drop_tmp(a->q->spool, e->tmp);
@@ -342,27 +321,74 @@ static void entry_release(struct admission *a, struct entry *e)
         close(e->lock);
     if (e->has_job)
         job_release(&e->job);
+    a->tell(e->d, e->fate, e->canonical, e->why, e->links, a->arg);
 }
 
-void admit_batch(struct queue *q, struct dropped *const *dropped, size_t n, int64_t mono_now_us,
-                 void (*tell)(struct dropped *, enum admit_fate, const char *, const char *, bool,
-                              void *),
-                 void *arg)
+struct admission *admit_open(struct queue *q, admit_told *tell, void *arg)
 {
-    struct admission a = {.q = q, .n = n, .mono_us = mono_now_us};
-    a.entry = calloc(n, sizeof *a.entry);
-    if (!a.entry)
-        return; /* no memory: nothing was touched, they stay due */
-    for (size_t i = 0; i < n; i++)
-        a.entry[i] = (struct entry){.d = dropped[i], .lock = -1};
-    run_admission(&a);
-    for (size_t i = 0; i < n; i++) {
-        struct entry *e = &a.entry[i];
-        entry_release(&a, e);
-        tell(e->d, e->fate, e->canonical, e->why, e->links, arg);
+    struct admission *a = calloc(1, sizeof *a);
+    if (!a)
+        return NULL;
+    *a = (struct admission){.q = q, .tell = tell, .arg = arg};
+    a->entry = calloc(ADMIT_BATCH, sizeof *a->entry);
+    if (a->entry)
+        return a;
+    free(a);
+    return NULL;
+}
+
+void admit_close(struct admission *a)
+{
+    if (!a)
+        return;
+    id_set_release(&a->in_use);
+    free(a->entry);
+    free(a);
+}
+
+size_t admit_waiting(const struct admission *a)
+{
+    return a->n - a->at;
+}
+
+bool admit_add(struct admission *a, struct dropped *d, int64_t mono_now_us)
+{
+    if (a->n == ADMIT_BATCH)
+        return false;
+    struct entry *e = &a->entry[a->n];
+    *e = (struct entry){.d = d, .lock = -1};
+    a->mono_us = mono_now_us;
+    if (clock_wall_us() - a->in_use.since_us > IDS_STALE_US)
+        id_set_release(&a->in_use);
+    inspect(a, e);
+    if (e->state == OPEN)
+        prepare(a, e);
+    if (e->state == OPEN)
+        a->n++;
+    else
+        conclude(a, e);
+    return true;
+}
+
+void admit_sync(struct admission *a)
+{
+    if (a->n >= SYNC_TOGETHER && sys_sync_fs(a->q->spool->root) == 0)
+        return;
+    for (size_t i = 0; i < a->n; i++)
+        a->entry[i].unsafe = file_sync(a->q->spool, DIR_TMP, a->entry[i].tmp) != 0;
+}
+
+bool admit_commit(struct admission *a, int64_t mono_now_us)
+{
+    a->mono_us = mono_now_us;
+    if (a->at < a->n) {
+        commit(a, &a->entry[a->at]);
+        conclude(a, &a->entry[a->at++]);
     }
-    id_set_release(&a.in_use);
-    free(a.entry);
+    if (a->at < a->n)
+        return true;
+    a->n = a->at = 0;
+    return false;
 }
 
 /* -- after a crash ------------------------------------------------------- */

@@ -11,12 +11,13 @@
 
 #include "queue/queue.h"
 
-#define ADMIT_BATCH 128          /* files looked at between two dispatches, at most */
+#define ADMIT_BATCH 256          /* files that share a sync, at most: each holds a lock open */
 #define ADMIT_UNCHANGED_MS 5000  /* not whole, nobody writing: no job */
 
 /* A foreign file that is watched until its fate is known. */
 struct dropped {
-    char file[FILE_NAME_MAX + 1];
+    const char *file;      /* its name in pending/ */
+    int64_t age;           /* the order in which they are looked at: whoever keeps them says */
     int tries;             /* looks that said "not yet" */
     int64_t look_us;       /* monotonic: look again then */
     int64_t unchanged_us;  /* monotonic: size and mtime are the same since; 0: not seen */
@@ -32,12 +33,29 @@ enum admit_fate {
     ADMIT_ERROR     /* trouble, no verdict (why): look again at look_us */
 };
 
-/* Look at n <= ADMIT_BATCH files with one scan for ids and one sync; tell each
- * one's fate. links: it waits only for its second name to go. */
-void admit_batch(struct queue *q, struct dropped *const *dropped, size_t n, int64_t mono_now_us,
-                 void (*tell)(struct dropped *d, enum admit_fate fate, const char *canonical,
-                              const char *why, bool links, void *arg),
-                 void *arg);
+/* Each file's fate is told once, in whichever of the calls below it is known; from
+ * then on the admission knows nothing of d.  links: it waits only for its second
+ * name to go. */
+typedef void admit_told(struct dropped *d, enum admit_fate fate, const char *canonical,
+                        const char *why, bool links, void *arg);
+
+/* Files on their way in, a batch at a time: add until it is full or there are no
+ * more, sync, commit.  The caller may do other things between any two calls, but
+ * must finish before the spool's folders are opened anew. */
+struct admission;
+struct admission *admit_open(struct queue *q, admit_told *tell, void *arg); /* NULL: no memory */
+void admit_close(struct admission *a); /* none may be under way */
+
+/* The steps up to the written copy.  False: the batch is full, d was not looked
+ * at. */
+bool admit_add(struct admission *a, struct dropped *d, int64_t mono_now_us);
+size_t admit_waiting(const struct admission *a); /* how many wait for sync or commit */
+/* Make the copies durable.  Changes nothing but what admit_commit() reads, so it
+ * may run in a thread while no other call is made. */
+void admit_sync(struct admission *a);
+/* Rename the oldest one into its place; false: there are no more, and the next
+ * batch may begin. */
+bool admit_commit(struct admission *a, int64_t mono_now_us);
 
 /* Dot names in pending/ whose taker is dead get their own names back. */
 int admit_put_back(struct queue *q, struct err *err);

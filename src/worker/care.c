@@ -182,6 +182,7 @@ static void check_folders(struct pool *p, int64_t now)
         pool_wake_at(p, p->folders_us);
         return;
     }
+    intake_finish(p);
     int r = spool_refresh(p->q.spool, &err);
     if (r < 0 && err.kind == ERR_UNKNOWN) {
         *p->err = err;

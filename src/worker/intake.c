@@ -1,12 +1,17 @@
 /* intake.c: from the folders into the index.
  *
  * Watch first, then scan, then wait.  Events name files and go straight into the
- * index or the list of dropped files; whatever an event cannot tell (an
- * overflow, a back end that sees only folders) makes a scan due, which is read
- * in slices between dispatches.
+ * index or the set of dropped files; whatever an event cannot tell (an
+ * overflow, a back end that sees only folders) makes a scan due.
+ *
+ * A flood must not keep the workers waiting, so everything is done in slices of
+ * a few milliseconds between dispatches.  Taking in goes round: gather a batch,
+ * oldest first; sync it, in a thread, since a busy disk takes seconds; commit
+ * it.  While jobs run, as much time is left to them as a slice took.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,7 +21,11 @@
 #include "spool/dirstamp.h"
 #include "worker/pool_state.h"
 
-#define SLICE 8192                        /* names between two dispatches */
+#define SLICE_US (1 * US_PER_MS)          /* of work between two dispatches */
+#define SCAN_STEP 256                     /* names between two looks at the clock */
+#define POLLED_LOOK_US (100 * US_PER_MS)  /* nobody tells of a close: look often */
+#define POLLED_MAX 256                    /* but at so many at most */
+#define FAILURES_MAX 16                   /* in a row: it is not the files */
 #define CLOCK_STEP_US (1 * US_PER_SEC)    /* more is a step, less is slewing */
 #define STAMP_GRAIN_US (20 * US_PER_MS)   /* a file's time lags by a tick */
 #define WATCHED (1u << DIR_PENDING | 1u << DIR_FAILED | 1u << DIR_CONTROL | 1u << DIR_WORKERS)
@@ -67,48 +76,46 @@ void intake_offer_again(struct pool *p, enum dir d, const char *file, int64_t de
 
 /* -- dropped files ------------------------------------------------------- */
 
-static struct dropped *find_dropped(struct pool *p, const char *file)
-{
-    for (size_t i = 0; i < p->dropped_n; i++)
-        if (strcmp(p->dropped[i]->file, file) == 0)
-            return p->dropped[i];
-    return NULL;
-}
-
-static struct dropped *new_dropped(struct pool *p, const char *file)
-{
-    if (p->dropped_n == p->dropped_cap) {
-        size_t cap = p->dropped_cap ? 2 * p->dropped_cap : 64;
-        struct dropped **grown = realloc(p->dropped, cap * sizeof *grown);
-        if (!grown)
-            return NULL;
-        p->dropped = grown;
-        p->dropped_cap = cap;
-    }
-    struct dropped *d = calloc(1, sizeof *d);
-    if (!d)
-        return NULL;
-    snprintf(d->file, sizeof d->file, "%s", file);
-    p->dropped[p->dropped_n++] = d;
-    return d;
-}
-
-/* A flood of dropped files is met by scans alone: with many under way an event
- * only makes a scan due, and the list stays short. */
+/* Known is due now; a new one is as old as its content. */
 static void add_dropped(struct pool *p, const char *file)
 {
+    struct stat st;
     p->seen_empty = false;
-    if (p->dropped_n >= 4 * ADMIT_BATCH) {
-        p->scan_due |= 1u << DIR_PENDING;
+    if (dropped_wake(p->dropped, file))
+        return;
+    if (fstatat(p->q.spool->dir[DIR_PENDING], file, &st, AT_SYMLINK_NOFOLLOW) != 0) {
+        if (errno == ENOENT)
+            return;
+        st.st_mtim = (struct timespec){0};
+    }
+    int64_t age = (int64_t)st.st_mtim.tv_sec * INT64_C(1000000000) + st.st_mtim.tv_nsec;
+    p->dropped_missed |= !dropped_add(p->dropped, file, age);
+}
+
+/* A back end that sees no writes cannot say when the writer is done. */
+static bool is_polling(const struct pool *p)
+{
+    return watch_interval_ms(p->watch) >= 0;
+}
+
+static void look_again(struct pool *p, struct dropped *d)
+{
+    int64_t soon = clock_mono_us() + POLLED_LOOK_US;
+    if (is_polling(p) && dropped_count(p->dropped) < POLLED_MAX && d->look_us > soon)
+        d->look_us = soon;
+    p->dropped_missed |= !dropped_put_back(p->dropped, d);
+}
+
+/* With the disk full, or the like, every file fails: say it now and then, and do
+ * not try the next thousand. */
+static void admission_failed(struct pool *p, const struct dropped *d, const char *why)
+{
+    if (p->admit_failures++ < FAILURES_MAX) {
+        log_warn("%s/%s: %s", dir_name(DIR_PENDING), d->file, why);
         return;
     }
-    struct dropped *d = find_dropped(p, file);
-    if (!d)
-        d = new_dropped(p, file);
-    if (d)
-        d->look_us = 0; /* now */
-    else
-        p->scan_due |= 1u << DIR_PENDING;
+    p->admit_failures = FAILURES_MAX - 1; /* one a second */
+    p->admit_us = clock_mono_us() + US_PER_SEC;
 }
 
 static void told_fate(struct dropped *d, enum admit_fate fate, const char *canonical,
@@ -122,37 +129,97 @@ static void told_fate(struct dropped *d, enum admit_fate fate, const char *canon
         log_warn("%s/%s: %s; it lies in %s/", dir_name(DIR_PENDING), d->file, why,
                  dir_name(DIR_QUARANTINE));
     if (fate == ADMIT_ERROR)
-        log_warn("%s/%s: %s", dir_name(DIR_PENDING), d->file, why);
+        admission_failed(p, d, why);
+    else
+        p->admit_failures = 0;
     if (fate == ADMIT_LATER && links)
         watch_links(p->watch, DIR_PENDING, d->file);
-    if (fate != ADMIT_LATER && fate != ADMIT_ERROR)
-        d->file[0] = '\0'; /* dealt with */
+    if (fate == ADMIT_LATER || fate == ADMIT_ERROR)
+        look_again(p, d);
+    else
+        dropped_forget(d);
 }
 
-static void forget_settled(struct pool *p)
+static void sync_admission(void *arg)
 {
-    size_t kept = 0;
-    for (size_t i = 0; i < p->dropped_n; i++)
-        if (p->dropped[i]->file[0])
-            p->dropped[kept++] = p->dropped[i];
-        else
-            free(p->dropped[i]);
-    p->dropped_n = kept;
+    admit_sync(arg);
 }
 
-static void take_in(struct pool *p, int64_t now)
+/* Add to the batch until the time is up; sync it when it is full or there are no
+ * more. */
+static void gather(struct pool *p, int64_t until)
 {
-    struct dropped *batch[ADMIT_BATCH];
-    size_t n = 0;
-    for (size_t i = 0; i < p->dropped_n && n < ADMIT_BATCH; i++)
-        if (p->dropped[i]->look_us <= now)
-            batch[n++] = p->dropped[i];
-    if (n > 0) {
-        admit_batch(&p->q, batch, n, now, told_fate, p);
-        forget_settled(p);
+    int64_t now = clock_mono_us();
+    bool full = admit_waiting(p->admission) == ADMIT_BATCH, more = true;
+    while (!full && now < until && now >= p->admit_us) {
+        struct dropped *d = dropped_take(p->dropped, now);
+        more = d != NULL;
+        if (!d)
+            break;
+        admit_add(p->admission, d, now);
+        full = admit_waiting(p->admission) == ADMIT_BATCH;
+        now = clock_mono_us();
     }
-    for (size_t i = 0; i < p->dropped_n; i++)
-        pool_wake_at(p, p->dropped[i]->look_us);
+    if (admit_waiting(p->admission) > 0 && (full || !more)) {
+        p->admitting = SYNCING;
+        aside_begin(&p->sync, sync_admission, p->admission);
+    }
+}
+
+static void commit(struct pool *p, int64_t until)
+{
+    int64_t now = clock_mono_us();
+    while (now < until && admit_commit(p->admission, now))
+        now = clock_mono_us();
+    if (admit_waiting(p->admission) == 0)
+        p->admitting = GATHERING;
+}
+
+/* When there is something to do: now, later, or when the sync tells. */
+static int64_t next_admission(const struct pool *p)
+{
+    if (p->admitting == SYNCING)
+        return INT64_MAX;
+    int64_t next = p->admitting == COMMITTING || admit_waiting(p->admission) > 0
+                       ? 0
+                       : dropped_next_us(p->dropped);
+    return next < p->admit_us ? p->admit_us : next;
+}
+
+static void take_in(struct pool *p)
+{
+    int64_t begun = clock_mono_us();
+    if (p->admitting == SYNCING && aside_done(&p->sync))
+        p->admitting = COMMITTING;
+    if (begun >= next_admission(p)) {
+        if (p->admitting == COMMITTING)
+            commit(p, begun + SLICE_US);
+        if (p->admitting == GATHERING)
+            gather(p, begun + SLICE_US);
+        int64_t now = clock_mono_us();
+        if (!crew_is_idle(p) && p->admit_us < now + (now - begun))
+            p->admit_us = now + (now - begun);
+    }
+    pool_wake_at(p, next_admission(p));
+    if (p->dropped_missed && dropped_count(p->dropped) == 0) {
+        p->dropped_missed = false;
+        p->scan_due |= 1u << DIR_PENDING;
+    }
+}
+
+int intake_fd(const struct pool *p)
+{
+    return aside_fd(&p->sync);
+}
+
+void intake_finish(struct pool *p)
+{
+    if (!p->admission || admit_waiting(p->admission) == 0)
+        return;
+    if (p->admitting == GATHERING)
+        admit_sync(p->admission);
+    aside_wait(&p->sync);
+    commit(p, INT64_MAX);
 }
 
 /* -- scans --------------------------------------------------------------- */
@@ -165,7 +232,8 @@ static int seen_in_scan(const char *file, void *arg)
         return 0;
     if (name_parse(p->scanning, file, &n))
         add_waiting(p, p->scanning, file, &n);
-    else if (p->scanning == DIR_PENDING && name_is_foreign(file))
+    else if (p->scanning == DIR_PENDING && name_is_foreign(file) &&
+             !(is_polling(p) && dropped_has(p->dropped, file)))
         add_dropped(p, file);
     return 0;
 }
@@ -188,7 +256,10 @@ static void begin_scan(struct pool *p, enum dir d)
 /* A slice of the scan that goes on.  One that failed is due again, later. */
 static void read_slice(struct pool *p, int64_t now)
 {
-    int more = scan_slice(&p->scan, SLICE, seen_in_scan, p);
+    int more;
+    do
+        more = scan_slice(&p->scan, SCAN_STEP, seen_in_scan, p);
+    while (more > 0 && clock_mono_us() < now + SLICE_US);
     pool_wake_at(p, now);
     if (more > 0)
         return;
@@ -210,8 +281,7 @@ static void scan_some(struct pool *p, int64_t now)
     if (!p->scan.dir) {
         if (p->scan_due & 1u << DIR_FAILED)
             begin_scan(p, DIR_FAILED);
-        /* A list full of dropped files is worked off before more are read. */
-        else if ((p->scan_due & 1u << DIR_PENDING) && p->dropped_n < 2 * ADMIT_BATCH)
+        else if (p->scan_due & 1u << DIR_PENDING)
             begin_scan(p, DIR_PENDING);
     }
     if (p->scan.dir)
@@ -273,9 +343,16 @@ static void event(unsigned dir, enum watch_what what, const char *file, void *ar
     }
 }
 
+/* Events come before everything else: among those of a flood may be the one of an
+ * urgent job. */
 void intake_events(struct pool *p)
 {
-    watch_read(p->watch, event, p);
+    int64_t until = clock_mono_us() + 2 * SLICE_US;
+    struct pollfd more = {.fd = watch_fd(p->watch), .events = POLLIN};
+    do
+        watch_read(p->watch, event, p);
+    while (more.fd >= 0 && more.fd == watch_fd(p->watch) && clock_mono_us() < until &&
+           poll(&more, 1, 0) > 0);
 }
 
 /* -- the clock ----------------------------------------------------------- */
@@ -304,32 +381,36 @@ static int64_t mono_of(const struct pool *p, int64_t wall_us)
 void intake_work(struct pool *p, int64_t now)
 {
     check_clock(p);
-    take_in(p, now);
     scan_some(p, now);
+    take_in(p);
     index_wake(p->index, clock_wall_us());
     pool_wake_at(p, mono_of(p, index_next_wake(p->index)));
 }
 
 bool intake_idle(const struct pool *p)
 {
-    return !p->scan.dir && !p->scan_due && p->dropped_n == 0;
+    return !p->scan.dir && !p->scan_due && dropped_count(p->dropped) == 0 &&
+           admit_waiting(p->admission) == 0;
 }
 
 int intake_open(struct pool *p)
 {
     p->index = index_new();
     p->watch = watch_open(p->q.spool, WATCHED | 1u << WATCH_ROOT);
+    p->dropped = dropped_new();
+    p->admission = admit_open(&p->q, told_fate, p);
     p->wall_offset_us = clock_wall_us() - clock_mono_us();
-    return p->index && p->watch ? 0 : -1;
+    return p->index && p->watch && p->dropped && p->admission ? aside_open(&p->sync) : -1;
 }
 
 void intake_close(struct pool *p)
 {
+    intake_finish(p);
     scan_close(&p->scan);
+    aside_close(&p->sync);
+    admit_close(p->admission);
+    dropped_free(p->dropped);
     if (p->watch)
         watch_close(p->watch);
     index_free(p->index);
-    for (size_t i = 0; i < p->dropped_n; i++)
-        free(p->dropped[i]);
-    free(p->dropped);
 }

@@ -22,6 +22,7 @@
 #include "worker/signals.h"
 
 #define NO_MEMORY_PAUSE_MS 200
+#define OWN_SLOTS 3
 
 static void hear_signals(struct pool *p)
 {
@@ -40,14 +41,16 @@ static void hear_signals(struct pool *p)
     crew_reap(p);
 }
 
-/* Slots 0 and 1 are the signals and the watch, then one for each worker. */
+/* The first slots are the signals, the watch and the intake's sync; then one for
+ * each worker. */
 static int wait_for_something(struct pool *p, struct pollfd *fds)
 {
-    size_t n = p->members + 2;
+    size_t n = p->members + OWN_SLOTS;
     fds[0] = (struct pollfd){.fd = signals_fd(), .events = POLLIN};
     fds[1] = (struct pollfd){.fd = watch_fd(p->watch), .events = POLLIN};
+    fds[2] = (struct pollfd){.fd = intake_fd(p), .events = POLLIN};
     for (size_t i = 0; i < p->members; i++)
-        fds[i + 2] = (struct pollfd){.fd = p->member[i].fd, .events = POLLIN};
+        fds[i + OWN_SLOTS] = (struct pollfd){.fd = p->member[i].fd, .events = POLLIN};
     int timeout = clock_poll_ms(p->wake_us, clock_mono_us());
     int interval = watch_interval_ms(p->watch);
     if (interval >= 0 && interval < timeout)
@@ -58,7 +61,7 @@ static int wait_for_something(struct pool *p, struct pollfd *fds)
 static int listen_once(struct pool *p)
 {
     size_t n = p->members;
-    struct pollfd *fds = calloc(n + 2, sizeof *fds);
+    struct pollfd *fds = calloc(n + OWN_SLOTS, sizeof *fds);
     if (!fds) {
         poll(NULL, 0, NO_MEMORY_PAUSE_MS);
         return -1;
@@ -66,7 +69,7 @@ static int listen_once(struct pool *p)
     int ready = wait_for_something(p, fds);
     int saved = errno;
     for (size_t i = 0; i < n && ready > 0; i++)
-        if (fds[i + 2].revents)
+        if (fds[i + OWN_SLOTS].revents)
             crew_hear(p, i);
     if ((ready > 0 && fds[1].revents) || watch_interval_ms(p->watch) >= 0)
         intake_events(p);

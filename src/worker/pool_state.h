@@ -20,6 +20,8 @@
 #include "spool/live.h"
 #include "spool/scan.h"
 #include "spool/watch.h"
+#include "worker/aside.h"
+#include "worker/dropped.h"
 #include "worker/index.h"
 #include "worker/pool.h"
 #include "worker/talk.h"
@@ -62,8 +64,13 @@ struct pool {
     /* intake.c */
     struct watch *watch;
     struct index *index;
-    struct dropped **dropped;
-    size_t dropped_n, dropped_cap;
+    struct dropped_set *dropped;
+    bool dropped_missed;      /* there was no room for one: scan when all is done */
+    struct admission *admission;
+    enum { GATHERING, SYNCING, COMMITTING } admitting;
+    struct aside sync;        /* of the admission */
+    int64_t admit_us;         /* monotonic: not before, so that others get their turn */
+    unsigned admit_failures;  /* in a row */
     struct scan scan;         /* one at a time, in slices */
     enum dir scanning;
     int64_t scan_us;          /* monotonic: not before, after trouble */
@@ -100,6 +107,8 @@ static inline void pool_wake_at(struct pool *p, int64_t mono_us)
 int intake_open(struct pool *p);
 void intake_close(struct pool *p);
 void intake_events(struct pool *p);
+int intake_fd(const struct pool *p);             /* for poll(2): a sync has ended; -1: none */
+void intake_finish(struct pool *p);              /* what is under way, before folders change */
 void intake_work(struct pool *p, int64_t now);   /* scan slices, dropped files, clock steps */
 void intake_rescan(struct pool *p);              /* both folders, soon */
 void intake_first_scan(struct pool *p);          /* all of it, before the first dispatch */
