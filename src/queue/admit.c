@@ -22,7 +22,9 @@
 
 #define SYNC_TOGETHER 4 /* from so many on, one syncfs(2) instead of an fsync(2) each */
 #define LOCKED_AGAIN_MS 500
-#define IDS_STALE_US (200 * US_PER_MS) /* so long one scan for used ids serves */
+#define IDS_STALE_US (200 * US_PER_MS) /* so long one scan for used ids serves, */
+#define IDS_WORTH 5                    /* or so many times as long as it took */
+#define IDS_ASKED_US (10 * US_PER_SEC) /* without it: so long a few looks count as many */
 
 struct entry {
     struct dropped *d;
@@ -351,6 +353,13 @@ size_t admit_waiting(const struct admission *a)
     return a->n - a->at;
 }
 
+static bool is_stale(const struct id_set *set)
+{
+    int64_t age = clock_wall_us() - set->since_us;
+    int64_t most = set->known ? IDS_WORTH * set->took_us : IDS_ASKED_US;
+    return age < 0 || (age > IDS_STALE_US && age > most);
+}
+
 bool admit_add(struct admission *a, struct dropped *d, int64_t mono_now_us)
 {
     if (a->n == ADMIT_BATCH)
@@ -358,7 +367,7 @@ bool admit_add(struct admission *a, struct dropped *d, int64_t mono_now_us)
     struct entry *e = &a->entry[a->n];
     *e = (struct entry){.d = d, .lock = -1};
     a->mono_us = mono_now_us;
-    if (clock_wall_us() - a->in_use.since_us > IDS_STALE_US)
+    if (is_stale(&a->in_use))
         id_set_release(&a->in_use);
     inspect(a, e);
     if (e->state == OPEN)

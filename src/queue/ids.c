@@ -17,6 +17,7 @@
 
 #define SLOT (ID_MAX + 1)
 #define RETRY_MS 5
+#define ASK_EACH 3 /* reading and sorting a million names costs ten looks for one */
 #define GRAIN_US (20 * US_PER_MS)
 
 void id_set_release(struct id_set *set)
@@ -66,6 +67,7 @@ static int id_set_fill(struct id_set *set, const struct spool *sp)
     if (set->count > 0)
         qsort(set->text, set->count, SLOT, compare_ids);
     set->known = true;
+    set->took_us = clock_wall_us() - set->since_us;
     return 0;
 }
 
@@ -73,8 +75,13 @@ int ids_has_job(struct queue *q, const char *id, struct id_set *set)
 {
     enum dir state;
     char file[FILE_NAME_MAX + 1];
-    if (!set)
+    if (set && set->asked++ == 0)
+        set->since_us = clock_wall_us();
+    if (!set || (!set->known && set->asked <= ASK_EACH))
         return scan_find(q->spool, id, &state, file);
+    int ended = scan_find_ended(q->spool, id, &state, file);
+    if (ended != 0)
+        return ended; /* the common case, without the set */
     if (!set->known && id_set_fill(set, q->spool) != 0)
         return -1;
     if (set->count > 0 && bsearch(id, set->text, set->count, SLOT, compare_ids))
@@ -113,7 +120,7 @@ enum ids_claim ids_reserve(struct queue *q, const char *id, struct id_set *set,
     /* Before the look: a batch that has ended has published. */
     bool batch = idlock_batch_lives(q->spool, own_batch);
     int found = ids_has_job(q, id, set);
-    if (lock == IDLOCK_OWNED && found == 0 && set && taken_since(*fd, set))
+    if (lock == IDLOCK_OWNED && found == 0 && set && set->known && taken_since(*fd, set))
         found = ids_has_job(q, id, NULL); /* the set may be too old to know */
     if (lock == IDLOCK_OWNED && found == 0 && !batch) {
         futimens(*fd, NULL); /* others' sets are too old from here on */

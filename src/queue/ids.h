@@ -10,11 +10,13 @@ struct id_set {
     char *text;      /* sorted, ID_MAX + 1 bytes each */
     size_t count, cap;
     bool known;      /* the scan was made */
-    int64_t since_us; /* wall time: when it began */
+    unsigned asked;  /* looks that were made without it */
+    int64_t since_us; /* wall time: when the scan, or the first look, began */
+    int64_t took_us;  /* the scan */
 };
 void id_set_release(struct id_set *set);
 /* Is a job with this id there just now?  1, 0, -1 errno.  The set (may be NULL) is
- * filled by the first call. */
+ * filled by the calls that follow the first few, which look for just their id. */
 int ids_has_job(struct queue *q, const char *id, struct id_set *set);
 
 enum ids_claim {

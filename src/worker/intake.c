@@ -7,7 +7,7 @@
  * A flood must not keep the workers waiting, so everything is done in slices of
  * a few milliseconds between dispatches.  Taking in goes round: gather a batch,
  * oldest first; sync it, in a thread, since a busy disk takes seconds; commit
- * it.  While jobs run, as much time is left to them as a slice took.
+ * it.  While jobs run, about as much time is left to them as a slice took.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -196,9 +196,9 @@ static void take_in(struct pool *p)
             commit(p, begun + SLICE_US);
         if (p->admitting == GATHERING)
             gather(p, begun + SLICE_US);
-        int64_t now = clock_mono_us();
-        if (!crew_is_idle(p) && p->admit_us < now + (now - begun))
-            p->admit_us = now + (now - begun);
+        int64_t now = clock_mono_us(), rest = (now - begun) / 2; /* poll(2) makes more of it */
+        if (!crew_is_idle(p) && p->admit_us < now + rest)
+            p->admit_us = now + rest;
     }
     pool_wake_at(p, next_admission(p));
     if (p->dropped_missed && dropped_count(p->dropped) == 0) {
