@@ -39,6 +39,12 @@ table() {
         echo 'php-cli        command php'
         echo 'g++            command c++'
         echo 'mandoc         command mandoc'
+        echo 'ed             command ed'
+        echo 'rsync          command rsync'
+        echo 'openssh-client command scp'
+        echo 'openssh-sftp-server command /usr/lib/openssh/sftp-server'
+        echo 'unzip          command unzip'
+        echo 'vim-tiny       command vim.tiny'
         ;;
     lint)
         echo 'clang          command clang'
