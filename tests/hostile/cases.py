@@ -301,6 +301,8 @@ JOBS = [
     ("mine-64-deep", mine(b"[" * 63 + b"]" * 63), [b"[" * 63 + b"]" * 63]),
     ("mine-5000", doc(b",".join(b'"m%d":%d' % (i, i) for i in range(5000))),
      [b'"m0": 0', b'"m4999": 4999']),
+    ("mine-95000", doc(b",".join(b'"%05x":1' % i for i in range(95000))),
+     [b'"00000": 1', b'"17317": 1']),
     ("mine-capitals", doc(b'"Priority":"urgent","ID":7'), [b'"Priority": "urgent"', b'"ID": 7']),
     ("mine-state", doc(b'"state":"dead"'), [b'"state": "dead"']),
     ("mine-hidden-name", mine(b"1", '"\u202e\u009b31m"'.encode()),
@@ -575,6 +577,14 @@ add_canonical("own.other-id", b'{"id":"another","command":"@CMD@"}', "quarantine
               'its name says id "own.other-id", its document "another"')
 add_canonical("own.other-id-failed", b'{"id":"another","command":"@CMD@"}', "quarantine",
               'its name says id "own.other-id-failed", its document "another"', place="failed")
+# Ids that look like something else.
+for _i, _id in enumerate([
+        "held", "p0.a0.x", "x.json", "i" * 128, "0", "a..b", "CASE", "case", "a.r1", "a.r1.out",
+        "20200101T000000.000000Z.p0.a0.x", "rejected-x", "w", "w1-2-3", "x-", "nul."]):
+    _text = b'{"id":"%s","command":"@CMD@"}'
+    add("id.%d" % _i, _text.replace(b"%s", _id.encode()), "done")
+    add("id.%d.claim" % _i, _text.replace(b"%s", (_id + "-c").encode()[-128:]), "done",
+        file=os.fsencode(CANONICAL % (_id + "-c")[-128:]))
 for _name, _text in [("held", doc()), ("held-rubbish", b"rubbish")]:
     add("waits." + _name, _text, "waits", file=os.fsencode("held.p0.a0.waits.%s.json" % _name))
 add("waits.held-fifo", fifo, "waits", file=b"held.p0.a0.waits.held-fifo.json")

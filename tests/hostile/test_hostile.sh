@@ -4,6 +4,7 @@
 # come to the end its row names; then attacks.py.  Prints TAP.
 #
 # CASES=REGEX narrows the table, ATTACKS=no leaves the second part out.
+# shellcheck disable=SC2317 # functions that a trap calls
 set -u
 : "${QUEUECTL_BIN:=$(cd "$(dirname "$0")/../.." && pwd)/build/queuectl}"
 export QUEUECTL_BIN
