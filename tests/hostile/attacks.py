@@ -14,6 +14,7 @@ from spool import Spool, inode, raw, snapshot, wait_until
 
 STORM_SECONDS = 2.5
 FLOOD = 5000
+HEAVY, HEAVY_SECONDS = 128, 1
 PROMPT_SECONDS = 2  # for one job while a flood is dealt with
 ENDS_SECONDS = 3    # a command that takes longer hangs
 QUIET_READS = 100   # of a pool that waits, in a second
@@ -232,6 +233,32 @@ def flood(work, name, make, prompt):
     r = room.spool.q("dlq", "purge", "--yes", seconds=30)
     if r.code != 0 or room.spool.names("quarantine") or room.spool.names("dead"):
         wrong.append("dlq purge: exit %s, %r" % (r.code, r.err[:200]))
+    return wrong + room.end()
+
+
+def heavy_documents(work):
+    """A batch of documents that take long to read: a job that is due is started in between."""
+    room = Room(work, "heavy")
+    text = '{"command":"true",%s,"00000":1}' % ",".join('"%05x":1' % i for i in range(95000))
+    os.mkdir(room.work + "/many")
+    for i in range(HEAVY):
+        room.file("many/%d" % i, text)
+    room.file("good", '{"command":"date +%%s%%N >%s/begun"}' % room.work)
+    for i in range(HEAVY):
+        os.rename("%s/many/%d" % (room.work, i), room.pending("x%d.json" % i))
+    time.sleep(0.05)  # the pool is at the first ones
+    dropped = time.time_ns()
+    os.rename(room.work + "/good", room.pending(CANONICAL % "good"))
+    wrong = []
+    if not room.is_done("good"):
+        wrong.append("the good job is not done")
+    else:
+        with open(room.work + "/begun") as f:
+            took = (int(f.read()) - dropped) / 1e9
+        if took > HEAVY_SECONDS:
+            wrong.append("the good job began after %.1f s" % took)
+    if not wait_until(lambda: len(room.spool.names("quarantine")) == HEAVY, 20):
+        wrong.append("%d of %d are put aside" % (len(room.spool.names("quarantine")), HEAVY))
     return wrong + room.end()
 
 
@@ -554,7 +581,7 @@ def false_reports(work):
     with open(keep, "w") as f:
         f.write(room.job("keep", ',"id":"keep"'))
     was = snapshot(keep)
-    names = ["..", ".", "../done/keep.json", "/etc/passwd", "../../canary", keep, "",
+    names = ["..", ".", "../done/keep.json", room.canary, "../../canary", keep, "",
              "a\\u0000b", "../quarantine"]
     for verb in ("retry", "purge"):
         for i, name in enumerate(names):
@@ -580,6 +607,7 @@ def alone():
     yield "150 files that change between own and foreign names run once each", own_name_and_foreign
     yield ("%d pipes do not stop a good job, and are purged" % FLOOD,
            lambda w: flood(w, "pipes", lambda path, i: os.mkfifo(path), PROMPT_SECONDS))
+    yield "%d documents of 1 MiB do not keep a job waiting that is due" % HEAVY, heavy_documents
 
 
 def together():

@@ -39,7 +39,8 @@ class Case:
         self.source = more.get("source")  # source(case, work): moved, not made
         self.stays = more.get("stays")  # the state in which the job prepared is then
         self.special = more.get("special")  # a writer that goes on after the drop
-        self.root = more.get("root", False)
+        self.root = more.get("root", False)  # can be made by root only
+        self.harmful = more.get("harmful", False)  # leads to a file of the system
         self.changes = more.get("changes", False)  # is not what was dropped any more
         if self.file is None:
             self.file = os.fsencode(self.name + ".json")
@@ -412,6 +413,15 @@ def folder(mode=0o700, names=(), deep=0):
     return make
 
 
+def folder_with_links(path, case, work):
+    """Whoever removes it must not follow what is in it."""
+    folder(names=["file"])(path, case, work)
+    os.symlink(work + "/outside/tree", path + b"/to-a-tree")
+    os.symlink(work + "/outside/canary", path + b"/to-a-file")
+    os.symlink("..", path + b"/up")
+    os.mkfifo(path + b"/pipe")
+
+
 def sparse(size):
     def make(path, case, work):
         with open(path, "wb") as f:
@@ -437,28 +447,34 @@ ODD = [
     ("link-to-a-job", outside_job, LINK),
     ("link-dangling", link("/nowhere/at/all"), LINK),
     ("link-to-a-folder", link("@/outside"), LINK),
-    ("link-to-passwd", link("/etc/passwd"), LINK),
-    ("link-to-shadow", link("/etc/shadow"), LINK),
     ("link-to-itself", lambda path, case, work: os.symlink(os.path.basename(path), path), LINK),
     ("link-to-dot", link("."), LINK),
-    ("link-to-zeros", link("/dev/zero"), LINK),
     ("link-to-a-pipe", link("@/outside/pipe"), LINK),
     ("link-to-a-pipe-read", link("@/outside/pipe-read"), LINK),
     ("link-odd-target", link("\x1b[2J\n\u202e"), LINK),
-    ("link-through-proc", link("/proc/self/fd/0"), LINK),
     ("pipe", fifo, PIPE),
     ("pipe-with-a-writer", fifo, PIPE),
     ("socket", sock, "it is a socket"),
     ("folder", folder(), FOLDER),
     ("folder-full", folder(names=["a.json", "x.json", "b c"]), FOLDER),
     ("folder-deep", folder(deep=20), FOLDER),
-    ("folder-no-mode", folder(mode=0), FOLDER),
     ("folder-odd-names", folder(names=["-rf", "\x1b[2J", "..json"]), FOLDER),
+    ("folder-with-links", folder_with_links, FOLDER),
     ("sparse-1T", sparse(1 << 40), "it has 1099511627776 bytes; a job has at most"),
     ("sparse-4G", sparse((1 << 32) + 100), "it has 4294967396 bytes; a job has at most"),
     ("sparse-zeros", sparse(5000), AT + "1: a NUL byte"),
 ]
+# A fault that follows a link would, as root, change the system this runs on: so root
+# leaves these out.  The links above lead to files of the test, and take the same way.
+ODD_HARMFUL = [
+    ("link-to-passwd", link("/etc/passwd"), LINK),
+    ("link-to-shadow", link("/etc/shadow"), LINK),
+    ("link-to-zeros", link("/dev/zero"), LINK),
+    ("link-through-proc", link("/proc/self/fd/0"), LINK),
+]
 ODD_ROOT = [
+    ("folder-no-mode", folder(mode=0), FOLDER),  # nobody else can move one
+    ("link-to-a-device", link("@/outside/zeros"), LINK),
     ("device-null", device(stat.S_IFCHR, 1, 3), "it is a device"),
     ("device-zero", device(stat.S_IFCHR, 1, 5), "it is a device"),
     ("device-none", device(stat.S_IFCHR, 250, 250), "it is a device"),
@@ -467,10 +483,11 @@ ODD_ROOT = [
     ("other-owner-open", written(doc(), 0o666, 65534), "it belongs to user 65534"),
     ("other-owner-rubbish", written(b"rubbish", owner=1), "it belongs to user 1"),
 ]
-for _name, _make, _why in ODD + ODD_ROOT:
-    _root = (_name, _make, _why) in ODD_ROOT
-    add(_name, _make, "quarantine", _why, root=_root)
-    add_canonical(_name + ".claim", _make, "quarantine", _why, root=_root)
+for _row in ODD + ODD_ROOT + ODD_HARMFUL:
+    _name, _make, _why = _row
+    _needs = {"root": _row in ODD_ROOT, "harmful": _row in ODD_HARMFUL}
+    add(_name, _make, "quarantine", _why, **_needs)
+    add_canonical(_name + ".claim", _make, "quarantine", _why, **_needs)
 for _name, _make, _why in ODD[::4]:
     add_canonical(_name + ".failed", _make, "quarantine", _why, place="failed")
 
@@ -528,7 +545,7 @@ for _name, _file in [
         ("almost-a-taker", b".00000000-1-x-00000000.x.json"), ("rsync", b".x.json.Xy12Zq")]:
     add("left." + _name, doc(), "left", file=_file)
 add("left.hidden-fifo", fifo, "left", file=b".pipe.json")
-add("left.hidden-link", link("/etc/shadow"), "left", file=b".link.json")
+add("left.hidden-link", link("@/outside/canary"), "left", file=b".link.json")
 add("left.folder", folder(names=["x.json"]), "left", file=b"folder")
 for _name, _file in [("foreign", b"x.json"), ("escape", b"\x1b[2J.json"),
                      ("almost", b"20200101T000000.000000Z.p101.a0.x.json"),
