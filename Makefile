@@ -91,7 +91,7 @@ else
 CFLAGS   ?= -O2 -g
 HARDEN   := -fstack-protector-strong -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
 endif
-ALL_CFLAGS = $(LANGUAGE) $(WARN) $(GCC_ONLY) -pipe -fvisibility=hidden $(HARDEN) $(CFLAGS) $(CPPFLAGS) $(PKG_CFLAGS)
+ALL_CFLAGS = -pthread $(LANGUAGE) $(WARN) $(GCC_ONLY) -pipe -fvisibility=hidden $(HARDEN) $(CFLAGS) $(CPPFLAGS) $(PKG_CFLAGS)
 
 OBJCOPY ?= objcopy
 
@@ -178,7 +178,7 @@ units: $(UNITS)
 
 $(PROGRAM): $(CLI_OBJ) $(LIB) $(BUILD)/flags
 	$(call say,LD,$@)
-	$(Q)$(CC) $(CFLAGS) $(SAN_LINK) $(LDFLAGS) -o $@ $(CLI_OBJ) $(LIB) $(PKG_LIBS)
+	$(Q)$(CC) $(CFLAGS) -pthread $(SAN_LINK) $(LDFLAGS) -o $@ $(CLI_OBJ) $(LIB) $(PKG_LIBS)
 
 # Made anew each time: ar would keep the object of a source that is gone.
 $(LIB): $(LIB_OBJ) $(BUILD)/objects
@@ -191,7 +191,7 @@ $(BUILD)/%.o: %.c $(BUILD)/flags
 
 $(BUILD)/tests/test_%: $(BUILD)/tests/unit/test_%.o $(LIB)
 	$(call say,LD,$@)
-	$(Q)$(CC) $(CFLAGS) $(SAN_LINK) $(LDFLAGS) -o $@ $< $(LIB) $(PKG_LIBS) $(CMOCKA_LIBS)
+	$(Q)$(CC) $(CFLAGS) -pthread $(SAN_LINK) $(LDFLAGS) -o $@ $< $(LIB) $(PKG_LIBS) $(CMOCKA_LIBS)
 
 # Other flags, or other sources: these two change, and what hangs on them is
 # made again.  Unchanged they keep their time.

@@ -204,6 +204,7 @@ static void take_in(struct pool *p)
     if (p->dropped_missed && dropped_count(p->dropped) == 0) {
         p->dropped_missed = false;
         p->scan_due |= 1u << DIR_PENDING;
+        pool_wake_at(p, begun);
     }
 }
 
