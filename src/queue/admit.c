@@ -22,6 +22,8 @@
 
 #define SYNC_TOGETHER 4 /* from so many on, one syncfs(2) instead of an fsync(2) each */
 #define LOCKED_AGAIN_MS 500
+#define TROUBLE_US (2 * US_PER_SEC)
+#define STUCK_SHIFT_MAX 7 /* doublings: about four minutes */
 #define IDS_STALE_US (200 * US_PER_MS) /* so long one scan for used ids serves, */
 #define IDS_WORTH 5                    /* or so many times as long as it took */
 #define IDS_ASKED_US (10 * US_PER_SEC) /* without it: so long a few looks count as many */
@@ -36,7 +38,9 @@ struct entry {
     struct stat st;
     char own[FILE_NAME_MAX + 1];       /* the dot name */
     bool owned;
+    char id[ID_MAX + 1];
     int lock;
+    bool fresh; /* the id's file was made for it */
     char tmp[FILE_NAME_MAX + 1];
     bool written;
     bool unsafe; /* its copy could not be synced */
@@ -66,21 +70,98 @@ static void settle(struct entry *e, enum admit_fate fate)
 static void trouble(struct admission *a, struct entry *e, const struct err *err)
 {
     snprintf(e->why, sizeof e->why, "%s", err->text);
-    e->d->look_us = a->mono_us + 2 * US_PER_SEC;
+    e->d->look_us = a->mono_us + TROUBLE_US;
     settle(e, ADMIT_ERROR);
+}
+
+static void look_later(struct admission *a, struct entry *e, int64_t pause_us)
+{
+    e->d->look_us = a->mono_us + pause_us;
+    settle(e, ADMIT_LATER);
+}
+
+/* -- own ----------------------------------------------------------------- */
+
+/* Back to the name it was dropped under, or to one like it. */
+static void give_back(const struct spool *sp, const char *own, const char *file)
+{
+    char other[FILE_NAME_MAX + 1], id[ID_MAX + 1];
+    if (file_move(sp, DIR_PENDING, own, DIR_PENDING, file) == 0 || errno == ENOENT)
+        return;
+    name_new_id("x", 0, id);
+    snprintf(other, sizeof other, "%.*s-%s.json", (int)(strlen(file) - 5), file, id + 2);
+    file_move(sp, DIR_PENDING, own, DIR_PENDING, other);
+}
+
+static void disown(struct admission *a, struct entry *e)
+{
+    if (e->owned)
+        give_back(a->q->spool, e->own, e->d->file);
+    e->owned = false;
+}
+
+/* Another user's folder cannot be renamed by us, nor can an immutable file. */
+static void own_failed(struct admission *a, struct entry *e)
+{
+    struct err err = ERR_INIT;
+    int shift = e->d->tries < STUCK_SHIFT_MAX ? e->d->tries : STUCK_SHIFT_MAX;
+    if (errno == ENOENT) {
+        settle(e, ADMIT_GONE);
+    } else if (errno == EACCES || errno == EPERM) {
+        snprintf(e->why, sizeof e->why, "it cannot be moved (%s); its owner or root must remove it",
+                 strerror(errno));
+        e->d->look_us = a->mono_us + (TROUBLE_US << shift);
+        e->d->tries++;
+        settle(e, ADMIT_STUCK);
+    } else {
+        err_sys(&err, "take in", e->d->file);
+        trouble(a, e, &err);
+    }
+}
+
+static bool is_unchanged(const struct stat *a, const struct stat *b)
+{
+    return a->st_size == b->st_size && a->st_mtim.tv_sec == b->st_mtim.tv_sec &&
+           a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
+}
+
+/* From here on nobody else judges it.  as_read: it must also be what was read.
+ * False: its fate is settled.  Whatever can fail comes before: giving it back is
+ * an event, and makes us look again at once. */
+static bool own(struct admission *a, struct entry *e, bool as_read)
+{
+    struct stat st;
+    struct spool *sp = a->q->spool;
+    snprintf(e->own, sizeof e->own, ".%s.%s", sp->token, e->d->file);
+    if (file_move(sp, DIR_PENDING, e->d->file, DIR_PENDING, e->own) != 0) {
+        own_failed(a, e);
+        return false;
+    }
+    e->owned = true;
+    if (fstatat(sp->dir[DIR_PENDING], e->own, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+        st.st_ino == e->st.st_ino && (!as_read || is_unchanged(&st, &e->st)))
+        return true;
+    disown(a, e); /* another file than the one inspected */
+    look_later(a, e, 0);
+    return false;
 }
 
 /* -- inspect ------------------------------------------------------------- */
 
-/* No job, for the reason in e->why. */
+/* No job, for the reason in e->why.  Owned first, since only one pool may write
+ * the report (unless its name is too long for that). */
 static void reject(struct admission *a, struct entry *e)
 {
     struct err err = ERR_INIT;
     struct misfit m = {DIR_PENDING, e->d->file, e->why, e->mend};
-    if (quarantine_put(a->q, DIR_PENDING, e->owned ? e->own : e->d->file, &m, &err) != 0)
-        trouble(a, e, &err);
-    else
+    if (strlen(e->d->file) <= NAME_FOREIGN_MAX && !own(a, e, false))
+        return;
+    if (quarantine_put(a->q, DIR_PENDING, e->owned ? e->own : e->d->file, &m, &err) == 0) {
         settle(e, ADMIT_REJECTED);
+    } else {
+        disown(a, e);
+        trouble(a, e, &err);
+    }
 }
 
 static void reject_for(struct admission *a, struct entry *e, const char *why, const char *mend)
@@ -105,9 +186,8 @@ static void not_yet(struct admission *a, struct entry *e, const struct file_seen
         reject(a, e);
         return;
     }
-    d->look_us = a->mono_us + pause_ms[d->tries < 3 ? d->tries : 3] * US_PER_MS;
+    look_later(a, e, pause_ms[d->tries < 3 ? d->tries : 3] * US_PER_MS);
     d->tries++;
-    settle(e, ADMIT_LATER);
 }
 
 static void read_job(struct admission *a, struct entry *e, const struct buf *text,
@@ -160,49 +240,7 @@ static void inspect(struct admission *a, struct entry *e)
     buf_release(&text);
 }
 
-/* -- own, lock, write ---------------------------------------------------- */
-
-/* Back to the name it was dropped under, or to one like it. */
-static void give_back(const struct spool *sp, const char *own, const char *file)
-{
-    char other[FILE_NAME_MAX + 1], id[ID_MAX + 1];
-    if (file_move(sp, DIR_PENDING, own, DIR_PENDING, file) == 0 || errno == ENOENT)
-        return;
-    name_new_id("x", 0, id);
-    snprintf(other, sizeof other, "%.*s-%s.json", (int)(strlen(file) - 5), file, id + 2);
-    file_move(sp, DIR_PENDING, own, DIR_PENDING, other);
-}
-
-static void disown(struct admission *a, struct entry *e)
-{
-    if (e->owned)
-        give_back(a->q->spool, e->own, e->d->file);
-    e->owned = false;
-}
-
-static void own(struct admission *a, struct entry *e)
-{
-    struct err err = ERR_INIT;
-    struct stat st;
-    struct spool *sp = a->q->spool;
-    snprintf(e->own, sizeof e->own, ".%s.%s", sp->token, e->d->file);
-    if (file_move(sp, DIR_PENDING, e->d->file, DIR_PENDING, e->own) != 0) {
-        if (errno == ENOENT)
-            settle(e, ADMIT_GONE);
-        else {
-            err_sys(&err, "take in", e->d->file);
-            trouble(a, e, &err);
-        }
-        return;
-    }
-    e->owned = true;
-    if (fstatat(sp->dir[DIR_PENDING], e->own, &st, AT_SYMLINK_NOFOLLOW) != 0 ||
-        st.st_ino != e->st.st_ino) {
-        disown(a, e); /* another file than the one inspected */
-        e->d->look_us = a->mono_us;
-        settle(e, ADMIT_LATER);
-    }
-}
+/* -- lock, write, own ---------------------------------------------------- */
 
 static void wanted_id(const struct entry *e, int64_t now, char id[ID_MAX + 1])
 {
@@ -217,43 +255,41 @@ static void wanted_id(const struct entry *e, int64_t now, char id[ID_MAX + 1])
         name_new_id(NULL, now, id);
 }
 
-static void lock_id(struct admission *a, struct entry *e, const char *id, bool *fresh)
+static void lock_id(struct admission *a, struct entry *e, const char *id)
 {
     struct err err = ERR_INIT;
-    switch (ids_reserve(a->q, id, &a->in_use, NULL, &e->lock, fresh)) {
+    char why[ID_MAX + FILE_NAME_MAX + 40];
+    snprintf(e->id, sizeof e->id, "%s", id);
+    a->in_use.needed_us = (int64_t)e->st.st_ctim.tv_sec * US_PER_SEC + e->st.st_ctim.tv_nsec / 1000;
+    switch (ids_reserve(a->q, id, &a->in_use, NULL, &e->lock, &e->fresh)) {
     case IDS_OWNED:
         break;
     case IDS_IN_USE:
-        snprintf(e->why, sizeof e->why, "id \"%s\" is in use", id);
-        snprintf(e->mend, sizeof e->mend, "%s", MEND_ID);
-        reject(a, e);
+        snprintf(why, sizeof why, "id \"%s\" is in use", id);
+        reject_for(a, e, why, MEND_ID);
         break;
     case IDS_BUSY: /* a run whose file was moved here by hand still lives */
-        disown(a, e);
-        e->d->look_us = a->mono_us + LOCKED_AGAIN_MS * US_PER_MS;
-        settle(e, ADMIT_LATER);
+        look_later(a, e, LOCKED_AGAIN_MS * US_PER_MS);
         break;
     case IDS_ERROR:
         err_sys(&err, "lock id", id);
-        disown(a, e);
         trouble(a, e, &err);
         break;
     }
 }
 
-static int write_copy(struct admission *a, struct entry *e, const char *id, bool fresh,
-                      int64_t now, struct err *err)
+static int write_copy(struct admission *a, struct entry *e, int64_t now, struct err *err)
 {
     struct buf text = BUF_INIT;
     struct name n = {0};
-    bool keep = !fresh && e->job.id[0] && e->job.runs > 0; /* put back by hand */
-    if (!fresh && !keep)
-        logs_forget(a->q, id);
-    if (job_accept(&e->job, id, &a->q->settings, now, keep, err) != 0)
+    bool keep = !e->fresh && e->job.id[0] && e->job.runs > 0; /* put back by hand */
+    if (!e->fresh && !keep)
+        logs_forget(a->q, e->id);
+    if (job_accept(&e->job, e->id, &a->q->settings, now, keep, err) != 0)
         return -1;
     n.time_us = job_due(&e->job, now);
     n.priority = e->job.priority;
-    snprintf(n.id, sizeof n.id, "%s", id);
+    snprintf(n.id, sizeof n.id, "%s", e->id);
     name_format(DIR_PENDING, &n, e->canonical);
     int r = job_print(&e->job, &text);
     if (r == 0)
@@ -277,17 +313,14 @@ static void prepare(struct admission *a, struct entry *e)
     struct err err = ERR_INIT;
     int64_t now = rising_time(a);
     char id[ID_MAX + 1];
-    bool fresh = false;
     wanted_id(e, now, id);
-    own(a, e);
-    if (e->state == OPEN)
-        lock_id(a, e, id, &fresh);
-    if (e->state == OPEN && write_copy(a, e, id, fresh, now, &err) != 0) {
-        if (fresh)
-            idlock_forget(a->q->spool, id);
-        disown(a, e);
+    lock_id(a, e, id);
+    if (e->state != OPEN)
+        return;
+    if (write_copy(a, e, now, &err) == 0)
+        own(a, e, true);
+    else
         trouble(a, e, &err);
-    }
 }
 
 /* -- the batch ----------------------------------------------------------- */
@@ -319,6 +352,8 @@ static void conclude(struct admission *a, struct entry *e)
 {
     if (e->written && e->fate != ADMIT_TAKEN)
         file_drop_tmp(a->q->spool, e->tmp);
+    if (e->lock >= 0 && e->fresh && e->fate != ADMIT_TAKEN)
+        idlock_forget(a->q->spool, e->id);
     if (e->lock >= 0)
         close(e->lock);
     if (e->has_job)

@@ -1,8 +1,8 @@
 /* admit.h: taking in what others dropped into pending/.
  *
- *   inspect it without harm; own it by renaming it to a dot name with our
- *   token; lock its id; exchange in a synced copy of exactly the bytes that were
- *   parsed (with what the queue adds); rename to the canonical name
+ *   inspect it without harm; lock its id; write a copy of exactly the bytes that
+ *   were parsed (with what the queue adds); own it by renaming it to a dot name
+ *   with our token; sync the copy and exchange it in; rename to the canonical name
  *
  * A crash leaves the foreign file, a dot name whose taker is dead (recover.h
  * puts it back), or the job. */
@@ -30,6 +30,7 @@ enum admit_fate {
     ADMIT_GONE,     /* no longer there */
     ADMIT_REJECTED, /* it lies in quarantine/; why */
     ADMIT_LATER,    /* look again at look_us (set here) */
+    ADMIT_STUCK,    /* this one cannot be moved by us (why): look again at look_us */
     ADMIT_ERROR     /* trouble, no verdict (why): look again at look_us */
 };
 

@@ -59,6 +59,7 @@ static int id_set_fill(struct id_set *set, const struct spool *sp)
 {
     static const enum dir order[] = {DIR_PENDING, DIR_FAILED, DIR_PROCESSING};
     set->since_us = clock_wall_us();
+    set->count = 0;
     for (size_t i = 0; i < 3; i++) {
         struct collect c = {set, order[i]};
         if (scan_dir(sp, order[i], collect_id, &c) != 0)
@@ -69,6 +70,11 @@ static int id_set_fill(struct id_set *set, const struct spool *sp)
     set->known = true;
     set->took_us = clock_wall_us() - set->since_us;
     return 0;
+}
+
+static bool holds(const struct id_set *set, const char *id)
+{
+    return set->count > 0 && bsearch(id, set->text, set->count, SLOT, compare_ids);
 }
 
 int ids_has_job(struct queue *q, const char *id, struct id_set *set)
@@ -84,7 +90,10 @@ int ids_has_job(struct queue *q, const char *id, struct id_set *set)
         return ended; /* the common case, without the set */
     if (!set->known && id_set_fill(set, q->spool) != 0)
         return -1;
-    if (set->count > 0 && bsearch(id, set->text, set->count, SLOT, compare_ids))
+    if (holds(set, id) && set->since_us <= set->needed_us + GRAIN_US &&
+        id_set_fill(set, q->spool) != 0)
+        return -1;
+    if (holds(set, id))
         return 1;
     return scan_find_ended(q->spool, id, &state, file);
 }

@@ -13,10 +13,13 @@ struct id_set {
     unsigned asked;  /* looks that were made without it */
     int64_t since_us; /* wall time: when the scan, or the first look, began */
     int64_t took_us;  /* the scan */
+    int64_t needed_us; /* wall time, set by the caller: an older scan proves nothing (0: any) */
 };
 void id_set_release(struct id_set *set);
 /* Is a job with this id there just now?  1, 0, -1 errno.  The set (may be NULL) is
- * filled by the calls that follow the first few, which look for just their id. */
+ * filled by the calls that follow the first few, which look for just their id.  Of
+ * a file moved here by hand an old scan still knows the name it had before: say in
+ * needed_us since when it has its present one. */
 int ids_has_job(struct queue *q, const char *id, struct id_set *set);
 
 enum ids_claim {

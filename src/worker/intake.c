@@ -19,6 +19,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "spool/dirstamp.h"
+#include "spool/file.h"
 #include "worker/pool_state.h"
 
 #define SLICE_US (1 * US_PER_MS)          /* of work between two dispatches */
@@ -98,10 +99,10 @@ static bool is_polling(const struct pool *p)
     return watch_interval_ms(p->watch) >= 0;
 }
 
-static void look_again(struct pool *p, struct dropped *d)
+static void look_again(struct pool *p, struct dropped *d, bool at_change)
 {
     int64_t soon = clock_mono_us() + POLLED_LOOK_US;
-    if (is_polling(p) && dropped_count(p->dropped) < POLLED_MAX && d->look_us > soon)
+    if (at_change && is_polling(p) && dropped_count(p->dropped) < POLLED_MAX && d->look_us > soon)
         d->look_us = soon;
     p->dropped_missed |= !dropped_put_back(p->dropped, d);
 }
@@ -128,14 +129,16 @@ static void told_fate(struct dropped *d, enum admit_fate fate, const char *canon
     if (fate == ADMIT_REJECTED)
         log_warn("%s/%s: %s; it lies in %s/", dir_name(DIR_PENDING), d->file, why,
                  dir_name(DIR_QUARANTINE));
+    if (fate == ADMIT_STUCK)
+        log_warn("%s/%s: %s", dir_name(DIR_PENDING), d->file, why);
     if (fate == ADMIT_ERROR)
         admission_failed(p, d, why);
     else
         p->admit_failures = 0;
     if (fate == ADMIT_LATER && links)
         watch_links(p->watch, DIR_PENDING, d->file);
-    if (fate == ADMIT_LATER || fate == ADMIT_ERROR)
-        look_again(p, d);
+    if (fate == ADMIT_LATER || fate == ADMIT_STUCK || fate == ADMIT_ERROR)
+        look_again(p, d, fate == ADMIT_LATER);
     else
         dropped_forget(d);
 }
@@ -223,19 +226,39 @@ void intake_finish(struct pool *p)
     commit(p, INT64_MAX);
 }
 
+/* A job that somebody moved into failed/ under another name, to be retried: there
+ * it would lie unseen, in pending/ it is a dropped file. */
+static void move_to_pending(struct pool *p, const char *file)
+{
+    if (file_move(p->q.spool, DIR_FAILED, file, DIR_PENDING, file) == 0)
+        add_dropped(p, file);
+    else if (errno != ENOENT)
+        log_warn("%s/%s: it is no job's name there, and cannot be moved to %s/: %s",
+                 dir_name(DIR_FAILED), file, dir_name(DIR_PENDING), strerror(errno));
+}
+
+/* A name in pending/ or failed/. */
+static void seen(struct pool *p, enum dir d, const char *file)
+{
+    struct name n;
+    if (index_has(p->index, d, file))
+        return;
+    if (name_parse(d, file, &n))
+        add_waiting(p, d, file, &n);
+    else if (name_is_foreign(file) && d == DIR_PENDING)
+        add_dropped(p, file);
+    else if (name_is_foreign(file))
+        move_to_pending(p, file);
+}
+
 /* -- scans --------------------------------------------------------------- */
 
 static int seen_in_scan(const char *file, void *arg)
 {
     struct pool *p = arg;
-    struct name n;
-    if (index_has(p->index, p->scanning, file))
-        return 0;
-    if (name_parse(p->scanning, file, &n))
-        add_waiting(p, p->scanning, file, &n);
-    else if (p->scanning == DIR_PENDING && name_is_foreign(file) &&
-             !(is_polling(p) && dropped_has(p->dropped, file)))
-        add_dropped(p, file);
+    bool polled = p->scanning == DIR_PENDING && is_polling(p) && dropped_has(p->dropped, file);
+    if (!polled)
+        seen(p, p->scanning, file);
     return 0;
 }
 
@@ -306,15 +329,6 @@ void intake_first_scan(struct pool *p)
 
 /* -- events -------------------------------------------------------------- */
 
-static void pending_event(struct pool *p, enum dir d, const char *file)
-{
-    struct name n;
-    if (name_parse(d, file, &n))
-        add_waiting(p, d, file, &n);
-    else if (d == DIR_PENDING && name_is_foreign(file))
-        add_dropped(p, file);
-}
-
 static void event(unsigned dir, enum watch_what what, const char *file, void *arg)
 {
     struct pool *p = arg;
@@ -326,7 +340,7 @@ static void event(unsigned dir, enum watch_what what, const char *file, void *ar
     case DIR_PENDING:
     case DIR_FAILED:
         if (file && what != WATCH_GONE)
-            pending_event(p, (enum dir)dir, file);
+            seen(p, (enum dir)dir, file);
         else if (!file)
             p->scan_due |= 1u << dir;
         break;
