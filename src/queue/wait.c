@@ -61,8 +61,8 @@ static int look_at(struct waiting *w, const char *id, struct err *err)
         found = find_place(w->q, id, &state, file, err);
     if (found < 0)
         return err->kind ? -1 : err_sys(err, "look for", id);
-    if (found == 0 && is_dropped(w->q, id))
-        return 0;
+    if (found == 0 && (is_dropped(w->q, id) || idlock_is_held(w->q->spool, id)))
+        return 0; /* held: its run goes on, though somebody moved the file away */
     if (found == 0)
         return err_set(err, ERR_UNKNOWN, "no job \"%s\" in %s (never there, or deleted)", id,
                        w->q->spool->path);

@@ -187,14 +187,14 @@ static enum file_look read_seen(const struct spool *sp, int fd, size_t max, bool
     if (fstat(fd, &seen->st) != 0)
         return FILE_TROUBLE;
     enum file_look look = judge(sp, max, foreign, seen);
-    if (look == FILE_MISFIT)
+    if (look != FILE_OK)
         return look;
     if (foreign && sys_writers(fd) == SYS_WRITERS_SOME) {
         seen->being_written = true;
         snprintf(seen->why, sizeof seen->why, "somebody has it open for writing");
         return FILE_NOT_YET;
     }
-    if (look == FILE_OK && io_read_fd(fd, out, max) != 0) {
+    if (io_read_fd(fd, out, max) != 0) {
         snprintf(seen->why, sizeof seen->why, "it grew while it was read");
         return errno == EFBIG ? FILE_NOT_YET : FILE_TROUBLE;
     }

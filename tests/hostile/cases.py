@@ -14,6 +14,7 @@ In a document @ID@ is the case's name and @CMD@ a command that writes a line to
 WORK/ran/NAME, so that a run of what must not run is seen.
 """
 import os
+import pwd
 import shutil
 import socket
 import stat
@@ -60,6 +61,13 @@ def add(name, make, fate, text="", **more):
 
 def add_canonical(name, make, fate, text="", place="pending", **more):
     add(name, make, fate, text, place=place, file=os.fsencode(CANONICAL % name), **more)
+
+
+def user(uid):
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
 
 
 def doc(more=b""):
@@ -212,7 +220,6 @@ NO_JOB = [
     ("priority-fraction", doc(b'"priority":1.5'), "priority: 1.5 is no"),
     ("priority-huge", doc(b'"priority":18446744073709551616'), "priority: 18446744073709551616"),
     ("priority-1e999", doc(b'"priority":1e999'), "priority: 1e999 is no"),
-    ("priority-minus-zero", doc(b'"priority":-0'), "priority: -0 is no"),
     ("priority-list", doc(b'"priority":[1]'), "priority: [1] is no"),
     ("priority-hidden-text", doc('"priority":"\u202e\u009b31m"'.encode()), "priority: "),
     ("retries-minus", doc(b'"max_retries":-1'), "max_retries: -1 is no"),
@@ -282,6 +289,7 @@ JOBS = [
     ("plain", doc(), []),
     ("argv", b'{"id":"@ID@","argv":["/bin/sh","-c","@CMD@"]}', [b'"argv": ["/bin/sh","-c",']),
     ("crlf", doc(b'"mine":1').replace(b",", b",\r\n") + b"\r\n", [b'"mine": 1']),
+    ("priority-minus-zero", doc(b'"priority":-0'), [b'"priority": 0']),
     ("mine-1e999", mine(b"1e999"), [b'"mine": 1e999']),
     ("mine-2-64", mine(b"18446744073709551616"), [b'"mine": 18446744073709551616']),
     ("mine-minus-zero", mine(b"[-0,-0.0,-0e-0]"), [b'"mine": [-0,-0.0,-0e-0]']),
@@ -479,9 +487,9 @@ ODD_ROOT = [
     ("device-zero", device(stat.S_IFCHR, 1, 5), "it is a device"),
     ("device-none", device(stat.S_IFCHR, 250, 250), "it is a device"),
     ("device-block", device(stat.S_IFBLK, 7, 0), "it is a device"),
-    ("other-owner", written(doc(), owner=65534), "it belongs to user 65534"),
-    ("other-owner-open", written(doc(), 0o666, 65534), "it belongs to user 65534"),
-    ("other-owner-rubbish", written(b"rubbish", owner=1), "it belongs to user 1"),
+    ("other-owner", written(doc(), owner=65534), "it belongs to user " + user(65534)),
+    ("other-owner-open", written(doc(), 0o666, 65534), "it belongs to user " + user(65534)),
+    ("other-owner-rubbish", written(b"rubbish", owner=1), "it belongs to user " + user(1)),
 ]
 for _row in ODD + ODD_ROOT + ODD_HARMFUL:
     _name, _make, _why = _row
@@ -551,7 +559,14 @@ for _name, _file in [("foreign", b"x.json"), ("escape", b"\x1b[2J.json"),
                      ("almost", b"20200101T000000.000000Z.p101.a0.x.json"),
                      ("processing-name",
                       b"20200101T000000.000000Z.p0.a1.w00000000-1-1-00000000.x.json")]:
-    add("left.failed-" + _name, doc(), "left", place="failed", file=_file)
+    # Nobody would look at it there: it is taken in as if it were in pending/.
+    add("failed-foreign." + _name, doc(), "done", place="failed", file=_file)
+for _name, _make, _why in [("rubbish", b"no", AT + "1: "), ("fifo", fifo, "it is a named pipe"),
+                           ("link", link("@/outside/canary"), LINK),
+                           ("cut", b'{"command":"tr', AT + "15: " + ENDS)]:
+    add("failed-foreign." + _name, _make, "quarantine", _why, place="failed")
+add("left.failed-hidden", doc(), "left", place="failed", file=b".x.json")
+add("left.failed-suffix", doc(), "left", place="failed", file=b"x.json.tmp")
 
 # Names that are almost the queue's own are foreign ones.
 for _i, (_name, _file) in enumerate([
