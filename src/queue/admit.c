@@ -148,12 +148,24 @@ static bool own(struct admission *a, struct entry *e, bool as_read)
 
 /* -- inspect ------------------------------------------------------------- */
 
+/* A folder takes its ".." along: to another parent it goes only if we may write
+ * to it (rename(2), EACCES). */
+static bool may_leave(const struct admission *a, const struct entry *e)
+{
+    return !S_ISDIR(e->st.st_mode) ||
+           faccessat(a->q->spool->dir[DIR_PENDING], e->d->file, W_OK, AT_EACCESS) == 0;
+}
+
 /* No job, for the reason in e->why.  Owned first, since only one pool may write
  * the report (unless its name is too long for that). */
 static void reject(struct admission *a, struct entry *e)
 {
     struct err err = ERR_INIT;
     struct misfit m = {DIR_PENDING, e->d->file, e->why, e->mend};
+    if (!may_leave(a, e)) {
+        own_failed(a, e);
+        return;
+    }
     if (strlen(e->d->file) <= NAME_FOREIGN_MAX && !own(a, e, false))
         return;
     if (quarantine_put(a->q, DIR_PENDING, e->owned ? e->own : e->d->file, &m, &err) == 0) {
