@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define EXPONENT_MAX INT64_C(1000000000000000) /* beyond it no text is long enough to matter */
+
 static bool is_digit(char c)
 {
     return c >= '0' && c <= '9';
@@ -34,6 +36,87 @@ bool num_parse_n(const char *text, size_t n, int64_t min, int64_t max, int64_t *
 bool num_parse(const char *text, int64_t min, int64_t max, int64_t *out)
 {
     return num_parse_n(text, strlen(text), min, max, out);
+}
+
+/* The significant digits of a number read so far, and the zeros that followed
+ * them: these are digits too once another follows, else they raise the power of
+ * ten.  So 30e-1 and 3.0 come out as 3, and no digit is lost. */
+struct significant {
+    int64_t value;
+    int64_t zeros;
+};
+
+static bool shift(int64_t *value, int64_t places)
+{
+    for (; places > 0 && *value != 0; places--)
+        if (__builtin_mul_overflow(*value, 10, value))
+            return false;
+    return true;
+}
+
+/* One digit at the least; *at is moved behind them. */
+static bool take_digits(const char **at, bool negative, struct significant *s)
+{
+    const char *start = *at;
+
+    for (; is_digit(**at); ++*at) {
+        int digit = **at - '0';
+
+        if (digit == 0) {
+            s->zeros++;
+            continue;
+        }
+        if (!shift(&s->value, s->zeros + 1) ||
+            __builtin_add_overflow(s->value, negative ? -digit : digit, &s->value))
+            return false;
+        s->zeros = 0;
+    }
+    return *at > start;
+}
+
+/* "e+12", or nothing, which is 0. */
+static bool take_exponent(const char **at, int64_t *exponent)
+{
+    bool negative;
+    const char *start;
+
+    *exponent = 0;
+    if (**at != 'e' && **at != 'E')
+        return true;
+    negative = *++*at == '-';
+    *at += negative || **at == '+';
+    for (start = *at; is_digit(**at); ++*at)
+        if (*exponent < EXPONENT_MAX)
+            *exponent = *exponent * 10 + (**at - '0');
+    if (negative)
+        *exponent = -*exponent;
+    return *at > start;
+}
+
+bool num_parse_whole(const char *text, int64_t min, int64_t max, int64_t *out)
+{
+    bool negative = text[0] == '-';
+    const char *at = text + negative, *point;
+    struct significant s = {0, 0};
+    int64_t exponent, behind_point = 0;
+
+    if ((*at == '0' && is_digit(at[1])) || !take_digits(&at, negative, &s))
+        return false;
+    if (*at == '.') {
+        point = at++;
+        if (!take_digits(&at, negative, &s))
+            return false;
+        behind_point = at - point - 1;
+    }
+    if (!take_exponent(&at, &exponent) || *at != '\0')
+        return false;
+    exponent += s.zeros - behind_point;
+    if ((s.value != 0 && exponent < 0) || !shift(&s.value, exponent))
+        return false;
+    if (s.value < min || s.value > max)
+        return false;
+    *out = s.value;
+    return true;
 }
 
 /* Digits are gathered in one integer and divided once at the end, which is

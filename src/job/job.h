@@ -21,14 +21,14 @@
 #define JOB_HISTORY_MAX 20   /* runs kept */
 #define JOB_LOST_MAX 3       /* lost in a row: dead */
 
-struct reading; /* see job_members.c */
+struct member_reading; /* see member_read.h */
 struct job_member {
     const char *name;
     const char *noun;    /* what its value is: "duration" */
     const char *accepts; /* for messages and the manual: 90, "90s", "5m" */
     const char *text;    /* one sentence for the manual */
     size_t offset;       /* in struct job, of what `read` fills */
-    int (*read)(const struct reading *r); /* 0, EINVAL, ENOMEM; NULL: nothing follows it */
+    int (*read)(const struct member_reading *r); /* 0, EINVAL, ENOMEM; NULL: nothing follows it */
     bool recorded;       /* written by the queue, ignored and overwritten on the way in */
     int64_t min, max;    /* of a number, both included but for times; else of a length */
     const struct member_word {

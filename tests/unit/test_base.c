@@ -85,6 +85,63 @@ static void numbers_bounds(void **state)
     assert_false(num_parse_n("12\0003", 4, 0, 1000, &value));
 }
 
+static void numbers_in_any_spelling(void **state)
+{
+    static const struct {
+        const char *text;
+        int64_t value;
+    } good[] = {
+        {"0", 0},
+        {"-0", 0},
+        {"0.000", 0},
+        {"-0.0e5", 0},
+        {"0e99999999999999999999", 0},
+        {"0.00e-99999999999999999999", 0},
+        {"7", 7},
+        {"-7.0", -7},
+        {"30e-1", 3},
+        {"0.3E+1", 3},
+        {"0.03e2", 3},
+        {"300.00e-2", 3},
+        {"1.5e1", 15},
+        {"10203.0", 10203},
+        {"1e003", 1000},
+        {"1e18", INT64_C(1000000000000000000)},
+        {"9007199254740993", INT64_C(9007199254740993)}, /* no double */
+        {"9.007199254740993e15", INT64_C(9007199254740993)},
+        {"9223372036854775807", INT64_MAX},
+        {"-9223372036854775808", INT64_MIN},
+        {"-9223372036854775808.000e0", INT64_MIN},
+        {"92233720368547758070e-1", INT64_MAX},
+        {"0.0000000000000000000000000000000000000001e40", 1},
+        {"10000000000000000000000000000000000000000e-40", 1},
+    };
+    static const char *const bad[] = {
+        "",     "-",    "+1",    "01",    "-01",   "00",  ".5",   "5.",   "5.e1", "1e",
+        "1e+",  "1e-",  "1E+-1", "1e1.0", "1 ",    " 1",  "1x",   "0x10", "nan",  "--1",
+        "2.5",  "1e-1", "10e-2", "1.01",  "25e-1", "0.1", "1e19", "1e99999999999999999999",
+        "9223372036854775808", "-9223372036854775809", "9223372036854775807.5",
+        "1e-99999999999999999999", "0.00000000000000000000000000000000000001e37",
+    };
+    int64_t value;
+
+    (void)state;
+    for (size_t i = 0; i < LENGTH(good); i++) {
+        if (!num_parse_whole(good[i].text, INT64_MIN, INT64_MAX, &value))
+            fail_msg("\"%s\"", good[i].text);
+        assert_true(value == good[i].value);
+    }
+    for (size_t i = 0; i < LENGTH(bad); i++) {
+        value = -99;
+        if (num_parse_whole(bad[i], INT64_MIN, INT64_MAX, &value))
+            fail_msg("\"%s\"", bad[i]);
+        assert_true(value == -99);
+    }
+    assert_true(num_parse_whole("5.0", 5, 5, &value));
+    assert_false(num_parse_whole("4", 5, 10, &value));
+    assert_false(num_parse_whole("1.1e1", 5, 10, &value));
+}
+
 static void numbers_fraction(void **state)
 {
     static const char *const bad[] = {"",    ".5",  "5.",  "1e3",  "-",   "+1",    "01.5", "1.5 ",
@@ -960,6 +1017,7 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(numbers_whole),
         cmocka_unit_test(numbers_bounds),
+        cmocka_unit_test(numbers_in_any_spelling),
         cmocka_unit_test(numbers_fraction),
         cmocka_unit_test(numbers_size),
         cmocka_unit_test(durations_good),
