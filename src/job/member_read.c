@@ -263,8 +263,10 @@ int member_read_history(const struct member_reading *r)
 {
     int row = 0;
     const cJSON *run;
+    if (!cJSON_IsArray(r->value))
+        return EINVAL;
     cJSON_ArrayForEach(run, r->value)
         row = member_is(run, "outcome", "lost") && !member_is(run, "fate", "dead") ? row + 1 : 0;
     *(int *)r->field = row;
-    return cJSON_IsArray(r->value) ? 0 : EINVAL;
+    return 0;
 }

@@ -411,7 +411,7 @@ static void malformed_records(void **state)
         "{\"command\":\"x\",\"attempts\":-3,\"runs\":\"many\",\"lost\":2.5,\"created_at\":\"then\","
         "\"started_at\":[],\"duration_ms\":1.5,\"exit_code\":300,\"last_error\":7,"
         "\"next_run_at\":\"x\",\"worker\":\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\","
-        "\"history\":{\"a\":1},\"signal\":{},\"updated_at\":1e999,\"quarantined\":\"x.json\"}");
+        "\"history\":{\"a\":{\"outcome\":\"lost\"}},\"signal\":{},\"updated_at\":1e999,\"quarantined\":\"x.json\"}");
     assert_int_equal(j.attempts + j.runs + j.lost + j.lost_in_row, 0);
     assert_int_equal(j.created_us, -1);
     assert_int_equal(j.updated_us, -1);
