@@ -51,22 +51,35 @@ static int store(struct batch *b, struct queue *q)
     }
 }
 
-static void print_jobs(const struct batch *b)
+static int print_array(const struct batch *b)
 {
-    bool json = option_on(b->c, "json");
     struct output_array array = OUTPUT_ARRAY_INIT;
-    for (size_t i = 0; i < b->count; i++) {
+    int code = EXIT_DONE;
+    for (size_t i = 0; i < b->count && code == EXIT_DONE; i++) {
         struct buf text = BUF_INIT;
-        if (json && job_print(&b->jobs[i], &text) == 0)
+        if (job_print(&b->jobs[i], &text) == 0)
             output_item(&array, buf_str(&text), text.len);
-        else if (option_on(b->c, "dry-run"))
-            enqueue_print(&b->jobs[i]);
         else
-            puts(b->jobs[i].id);
+            code = say_no_memory();
         buf_release(&text);
     }
-    if (json)
-        output_end(&array);
+    output_end(&array);
+    return code;
+}
+
+static int print_jobs(const struct batch *b)
+{
+    bool dry = option_on(b->c, "dry-run");
+    int code = EXIT_DONE;
+    if (option_on(b->c, "json"))
+        return print_array(b);
+    for (size_t i = 0; i < b->count && code == EXIT_DONE; i++) {
+        if (dry)
+            code = enqueue_print(&b->jobs[i]);
+        else
+            puts(b->jobs[i].id);
+    }
+    return code;
 }
 
 static int wait_for_all(const struct batch *b, struct queue *q)
@@ -103,7 +116,7 @@ static int run_dry(struct batch *b)
     if (code == EXIT_DONE)
         code = store(b, there);
     if (code == EXIT_DONE)
-        print_jobs(b);
+        code = print_jobs(b);
     if (there)
         queue_close(&q);
     return code;
@@ -116,7 +129,9 @@ static int run_open(struct batch *b, struct queue *q)
         code = store(b, q);
     if (code != EXIT_DONE)
         return code;
-    print_jobs(b);
+    code = print_jobs(b);
+    if (code != EXIT_DONE)
+        return code;
     open_say_idle(b->c, q);
     return option_on(b->c, "wait") ? wait_for_all(b, q) : EXIT_DONE;
 }

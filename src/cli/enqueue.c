@@ -12,15 +12,20 @@
 #include "cli/jobflags.h"
 #include "cli/say.h"
 
+const char *enqueue_file_name(const char *file)
+{
+    return strcmp(file, "-") == 0 ? "stdin" : file;
+}
+
 int enqueue_read(const char *file, size_t max, struct buf *out)
 {
     bool is_stdin = strcmp(file, "-") == 0;
     int fd = is_stdin ? STDIN_FILENO : io_open(AT_FDCWD, file, O_RDONLY, 0);
     int result = fd < 0 ? -1 : io_read_fd(fd, out, max);
     if (result != 0 && errno == EFBIG)
-        say("%s: over %zu MiB", is_stdin ? "stdin" : file, max >> 20);
+        say("%s: over %zu MiB", enqueue_file_name(file), max >> 20);
     else if (result != 0)
-        say("%s: %s", is_stdin ? "stdin" : file, strerror(errno));
+        say("%s: %s", enqueue_file_name(file), strerror(errno));
     if (fd > STDIN_FILENO)
         close(fd);
     return result;

@@ -12,10 +12,14 @@ struct enqueue_source {
     const char *cwd;  /* JSON: for jobs that have none; "" where --cwd was given */
 };
 
-/* Append a file ("-" stdin). -1: it has been said why not. */
+/* How a file is called in messages: "-" is stdin. */
+const char *enqueue_file_name(const char *file);
+
+/* Append a file ("-": stdin), at most max bytes. -1: it has been said why not. */
 int enqueue_read(const char *file, size_t max, struct buf *out);
 
-/* A job from a document and the flags. */
+/* A job from a document and the flags.  -1: as of job_parse, and *job needs no
+ * release. */
 int enqueue_make(const struct call *c, const struct enqueue_source *s, const char *text, size_t n,
                  struct job *job, struct err *err);
 

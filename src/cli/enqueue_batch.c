@@ -31,7 +31,10 @@ static enum batch_made make_job(void *arg, const char *text, size_t n, struct jo
 int enqueue_batch(const struct call *c, const struct enqueue_source *s)
 {
     struct documents d = {c, s};
-    const struct batch_input in = {
-        .file = s->name, .name = s->name, .end = '\n', .make = make_job, .arg = &d};
+    const struct batch_input in = {.file = s->name,
+                                   .name = enqueue_file_name(s->name),
+                                   .end = '\n',
+                                   .make = make_job,
+                                   .arg = &d};
     return batch_run(c, &in);
 }

@@ -104,7 +104,7 @@ static enum batch_made make_job(void *arg, const char *text, size_t n, struct jo
 static int run(struct lines *l, const struct enqueue_source *s)
 {
     const struct batch_input in = {.file = "-",
-                                   .name = "stdin",
+                                   .name = enqueue_file_name("-"),
                                    .end = l->null_ends ? '\0' : '\n',
                                    .make = make_job,
                                    .arg = l};

@@ -21,12 +21,19 @@ static int not_json(const char *text)
     return EXIT_FAILED;
 }
 
+/* The file that the argument names; NULL: it is the document itself. */
+static const char *file_of(const char *arg)
+{
+    if (arg[0] == '@')
+        return arg + 1;
+    return strcmp(arg, "-") == 0 ? arg : NULL;
+}
+
 static int read_document(const char *arg, struct buf *text)
 {
-    if (arg[0] == '@' || strcmp(arg, "-") == 0)
-        return enqueue_read(arg[0] == '@' ? arg + 1 : arg, JSON_DOCUMENT_MAX, text) == 0
-                   ? EXIT_DONE
-                   : EXIT_FAILED;
+    const char *file = file_of(arg);
+    if (file)
+        return enqueue_read(file, JSON_DOCUMENT_MAX, text) == 0 ? EXIT_DONE : EXIT_FAILED;
     if (arg[strspn(arg, " \t\r\n")] != '{')
         return not_json(arg);
     if (strlen(arg) > JSON_DOCUMENT_MAX) {
@@ -35,11 +42,6 @@ static int read_document(const char *arg, struct buf *text)
     }
     buf_adds(text, arg);
     return EXIT_DONE;
-}
-
-static const char *source_name(const char *arg)
-{
-    return strcmp(arg, "-") == 0 ? "stdin" : arg[0] == '@' ? arg + 1 : NULL;
 }
 
 /* --- storing it ----------------------------------------------------------- */
@@ -173,7 +175,8 @@ int enqueue_one(const struct call *c, struct enqueue_source *s)
     struct buf text = BUF_INIT;
     int code = EXIT_DONE;
     if (c->arg_count > 0) {
-        s->name = source_name(c->args[0]);
+        const char *file = file_of(c->args[0]);
+        s->name = file ? enqueue_file_name(file) : NULL;
         code = read_document(c->args[0], &text);
     } else {
         buf_adds(&text, "{}");

@@ -30,11 +30,12 @@ bool jobflags_given(const struct call *c);
 int jobflags_check(const struct call *c);
 
 /* Put them into a document.  For an edit what they exclude becomes null ("take it
- * out"), else it is taken out here. */
+ * out"), else it is taken out here.  Of --env the variables are added to those the
+ * document has.  Without memory the document cannot be printed (json_print). */
 enum jobflags_for { JOBFLAGS_ENQUEUE, JOBFLAGS_EDIT };
 void jobflags_apply(const struct call *c, enum jobflags_for use, struct json_doc *doc);
 
-/* Set a member to the current directory.  -1: it has been said why not. */
+/* Append the current directory as a JSON string.  -1: it has been said why not. */
 int jobflags_current_dir(struct buf *raw);
 
 #endif

@@ -118,6 +118,11 @@ const char *json_name(const struct json_doc *doc, size_t i)
     return doc->members[i].name;
 }
 
+const char *json_raw_at(const struct json_doc *doc, size_t i)
+{
+    return doc->members[i].raw;
+}
+
 static struct member *find(const struct json_doc *doc, const char *name)
 {
     for (size_t i = 0; i < doc->count; i++)

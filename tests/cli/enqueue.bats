@@ -93,6 +93,21 @@ pending_ids() { q list --state pending --format '{id}'; }
     is "$(jq -cS .env spool/pending/*a.json)" '{"A":"1","B":"3","C":"4"}'
 }
 
+@test "--env: what the document has stays as it is, mistakes too" {
+    q enqueue '{"id":"a","command":"x","env":null}' --env B=3
+    is "$(jq -c .env spool/pending/*a.json)" '{"B":"3"}'
+    q edit a '{"env":null}' --env C=4
+    is "$(jq -c .env spool/pending/*a.json)" '{"C":"4"}'
+    q edit a --env D=5
+    is "$(jq -cS .env spool/pending/*a.json)" '{"C":"4","D":"5"}'
+    refuses 1 'env: holds \u0000, which no program can be given' \
+        enqueue '{"command":"x","env":{"A":"one\u0000two"}}' --env B=3
+    refuses 1 'env: {"A":12345678901234567890,"B":"3"} is no environment; use {"NAME": "text", ...}: names not empty and without "="' \
+        enqueue '{"command":"x","env":{"A":12345678901234567890}}' --env B=3
+    refuses 1 'env: ["A=1"] is no environment; use {"NAME": "text", ...}: names not empty and without "="' \
+        enqueue '{"command":"x","env":["A=1"]}' --env B=3
+}
+
 @test "-- prog args: a list of arguments, no shell" {
     start_workers 1
     expect 0 q enqueue --id a --wait -- printf '%s|' 'a b' '' "it's" '$HOME' '*' --not-an-option
@@ -156,6 +171,22 @@ pending_ids() { q list --state pending --format '{id}'; }
     is "$(field b cwd)" /
     is "$(field c cwd)" /usr
     is "$(field d cwd)" "$WORK/sub dir/deeper"
+}
+
+@test "a current directory that cannot stand in a job" {
+    mkdir gone $'bad\xff' || skip "this file system takes UTF-8 only"
+    cd $'bad\xff'
+    refuses 1 'the current directory has a name that is not UTF-8; give --cwd with a path that starts with "/"' \
+        enqueue --command x
+    refuses 2 'the current directory has a name that is not UTF-8; give --cwd with a path that starts with "/"' \
+        enqueue --command x --cwd deeper
+    expect 0 q enqueue --id a --command x --cwd /usr
+    cd ../gone
+    rmdir ../gone
+    refuses 2 'the current directory cannot be told; give --cwd with a path that starts with "/"' \
+        enqueue --command x --cwd deeper
+    cd ..
+    is "$(q list --format '{id}')" a
 }
 
 @test "the job runs where it was enqueued" {
@@ -375,6 +406,11 @@ PY
 @test "errors in a file name the file" {
     echo '{"id":"a"}' >job.json
     refuses 1 'job.json: needs "command" or "argv"' enqueue @job.json
+    expect 1 q enqueue @- <<<'{"id":"a"}'
+    is "$err" 'queuectl: stdin: needs "command" or "argv"'
+    expect 1 q enqueue --batch - <<<'{"id":"a"}'
+    is "$err" 'queuectl: stdin:1: needs "command" or "argv"
+queuectl: stdin: 1 bad line, so nothing was enqueued'
     refuses 1 'nofile.json: No such file or directory' enqueue @nofile.json
     refuses 1 "$WORK: Is a directory" enqueue "@$WORK"
 }

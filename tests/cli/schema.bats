@@ -134,12 +134,12 @@ all_ran() {
         py mutate "$seed" 600 "$CORPUS"/*/*.json >made.jsonl
         py lines schema.json made.jsonl >by_schema
         expect 1 q enqueue --batch - --dry-run --skip-bad <made.jsonl
-        sed -n 's/^queuectl: -:\([0-9]*\): .*/\1/p' <<<"$err" | sort -n >by_program
+        sed -n 's/^queuectl: stdin:\([0-9]*\): .*/\1/p' <<<"$err" | sort -n >by_program
         (($(wc -l <by_schema) > 200 && $(wc -l <by_schema) < 500))
         diff by_schema by_program >differ || {
             sed -n 's/^[<>] \(.*\)/\1/p' differ | while read -r line; do
                 sed -n "${line}p" made.jsonl
-                grep -- "-:$line: " <<<"$err" || echo 'the program takes it'
+                grep -- "stdin:$line: " <<<"$err" || echo 'the program takes it'
             done
             false
         }
