@@ -134,21 +134,29 @@ static enum file_look judge_kind(struct file_seen *seen)
                         "{report}");
 }
 
+static enum file_look not_trusted(const struct spool *sp, struct file_seen *seen)
+{
+    char user[TRUST_NAME_MAX + 1], users[200];
+    trust_user_name(seen->st.st_uid, user);
+    trust_with_user(sp->trust, seen->st.st_uid, users, sizeof users);
+    snprintf(seen->why, sizeof seen->why,
+             "it belongs to user %s, whose jobs this spool does not run", user);
+    snprintf(seen->mend, sizeof seen->mend, "to trust this user: queuectl config set "
+             "allow-users '%s'; then: queuectl dlq retry {report}", users);
+    return FILE_MISFIT;
+}
+
 /* Where others can reach the folder, others who can write to the file could
  * change what is run. */
 static enum file_look judge_owner(const struct spool *sp, struct file_seen *seen)
 {
-    char user[TRUST_NAME_MAX + 1], users[200];
     const struct stat *st = &seen->st;
-    if (st->st_uid != sp->owner && !trust_owner(sp->trust, st->st_uid)) {
-        trust_user_name(st->st_uid, user);
-        trust_with_user(sp->trust, st->st_uid, users, sizeof users);
-        snprintf(seen->why, sizeof seen->why,
-                 "it belongs to user %s, whose jobs this spool does not run", user);
-        snprintf(seen->mend, sizeof seen->mend, "to trust this user: queuectl config set "
-                 "allow-users '%s'; then: queuectl dlq retry {report}", users);
-        return FILE_MISFIT;
-    }
+    enum trust_answer trusted =
+        st->st_uid == sp->owner ? TRUST_YES : trust_owner(sp->trust, st->st_uid);
+    if (trusted == TRUST_UNKNOWN)
+        return FILE_TROUBLE;
+    if (trusted == TRUST_NO)
+        return not_trusted(sp, seen);
     if (trust_is_shared(sp->trust) && (st->st_mode & S_IWOTH)) {
         snprintf(seen->why, sizeof seen->why, "everybody can write to it (mode %03o)",
                  (unsigned)(st->st_mode & 0777));

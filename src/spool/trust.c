@@ -33,7 +33,7 @@ struct trust {
     gid_t group;
     struct {
         uid_t uid;
-        bool member;
+        enum trust_answer answer;
         int64_t until_us; /* monotonic */
     } kept[KEPT];
     size_t next; /* of these to be overwritten */
@@ -78,8 +78,29 @@ static bool grow(struct entry *e)
     return e->text != NULL;
 }
 
-/* By name, or with name NULL by number; false: not there.  The caller releases. */
-static bool user_entry(const char *name, uid_t uid, struct entry *e)
+/* What passes, and so says nothing about who is there. */
+static bool is_passing(int error)
+{
+    static const int passing[] = {EAGAIN, EINTR, EIO, EMFILE, ENFILE, ENOMEM};
+    for (size_t i = 0; i < sizeof passing / sizeof *passing; i++)
+        if (error == passing[i])
+            return true;
+    return false;
+}
+
+/* Of what a ..._r call returned.  TRUST_NO: not there (systems have several numbers
+ * for that). */
+static enum trust_answer answer_of(bool found, int error)
+{
+    if (!found && is_passing(error)) {
+        errno = error;
+        return TRUST_UNKNOWN;
+    }
+    return found ? TRUST_YES : TRUST_NO;
+}
+
+/* By name, or with name NULL by number: is it there?  The caller releases. */
+static enum trust_answer user_entry(const char *name, uid_t uid, struct entry *e)
 {
     struct passwd *found = NULL;
     int r = ERANGE;
@@ -87,10 +108,10 @@ static bool user_entry(const char *name, uid_t uid, struct entry *e)
     while (r == ERANGE && grow(e))
         r = name ? getpwnam_r(name, &e->pw, e->text, e->size, &found)
                  : getpwuid_r(uid, &e->pw, e->text, e->size, &found);
-    return found != NULL;
+    return answer_of(found != NULL, r);
 }
 
-static bool group_entry(const char *name, gid_t gid, struct entry *e)
+static enum trust_answer group_entry(const char *name, gid_t gid, struct entry *e)
 {
     struct group *found = NULL;
     int r = ERANGE;
@@ -98,7 +119,7 @@ static bool group_entry(const char *name, gid_t gid, struct entry *e)
     while (r == ERANGE && grow(e))
         r = name ? getgrnam_r(name, &e->gr, e->text, e->size, &found)
                  : getgrgid_r(gid, &e->gr, e->text, e->size, &found);
-    return found != NULL;
+    return answer_of(found != NULL, r);
 }
 
 static void show_name(const char *name, uintmax_t number, char out[TRUST_NAME_MAX + 1])
@@ -112,14 +133,14 @@ static void show_name(const char *name, uintmax_t number, char out[TRUST_NAME_MA
 void trust_user_name(uid_t uid, char out[TRUST_NAME_MAX + 1])
 {
     struct entry e;
-    show_name(user_entry(NULL, uid, &e) ? e.pw.pw_name : NULL, uid, out);
+    show_name(user_entry(NULL, uid, &e) == TRUST_YES ? e.pw.pw_name : NULL, uid, out);
     entry_release(&e);
 }
 
 void trust_group_name(gid_t gid, char out[TRUST_NAME_MAX + 1])
 {
     struct entry e;
-    show_name(group_entry(NULL, gid, &e) ? e.gr.gr_name : NULL, gid, out);
+    show_name(group_entry(NULL, gid, &e) == TRUST_YES ? e.gr.gr_name : NULL, gid, out);
     entry_release(&e);
 }
 
@@ -128,10 +149,13 @@ static int find_user(const char *name, uid_t *uid, struct err *err)
     struct entry e;
     int64_t number;
     int r = 0;
-    if (user_entry(name, 0, &e))
+    enum trust_answer there = user_entry(name, 0, &e);
+    if (there == TRUST_YES)
         *uid = e.pw.pw_uid;
     else if (num_parse(name, 0, UINT32_MAX - 1, &number))
         *uid = (uid_t)number;
+    else if (there == TRUST_UNKNOWN)
+        r = err_sys(err, "allow-users: cannot look up", name);
     else
         r = err_set(err, ERR_BAD, "allow-users: there is no user \"%.64s\" here", name);
     entry_release(&e);
@@ -143,10 +167,13 @@ int trust_find_group(const char *name, gid_t *gid, struct err *err)
     struct entry e;
     int64_t number;
     int r = 0;
-    if (group_entry(name, 0, &e))
+    enum trust_answer there = group_entry(name, 0, &e);
+    if (there == TRUST_YES)
         *gid = e.gr.gr_gid;
     else if (num_parse(name, 0, UINT32_MAX - 1, &number))
         *gid = (gid_t)number;
+    else if (there == TRUST_UNKNOWN)
+        r = err_sys(err, "cannot look up group", name);
     else
         r = err_set(err, ERR_BAD, "there is no group \"%.64s\" here; make it: groupadd %.64s",
                     name, name);
@@ -161,29 +188,46 @@ typedef int group_id;
 typedef gid_t group_id;
 #endif
 
-/* 1 yes, 0 no, -1: they are more than n. */
-static int looks_in(const struct passwd *pw, gid_t group, int n)
+/* The *n groups of a user, to be freed; NULL and errno. */
+static group_id *groups_of(const struct passwd *pw, int *n)
 {
-    group_id *list = calloc((size_t)n, sizeof *list);
-    int got = n, found = 0;
-    if (!list)
-        return 0;
-    bool whole = getgrouplist(pw->pw_name, (group_id)pw->pw_gid, list, &got) >= 0;
-    for (int i = 0; whole && i < got; i++)
-        found = found || (gid_t)list[i] == group;
-    free(list);
-    return whole ? found : -1;
+    for (int room = 64; room <= GROUPS_MAX; room *= 4) {
+        group_id *list = calloc((size_t)room, sizeof *list);
+        if (!list)
+            return NULL;
+        *n = room;
+        if (getgrouplist(pw->pw_name, (group_id)pw->pw_gid, list, n) >= 0)
+            return list;
+        free(list);
+    }
+    errno = ERANGE;
+    return NULL;
 }
 
-static bool is_member(uid_t uid, gid_t group)
+static enum trust_answer looks_in(const struct passwd *pw, gid_t group)
+{
+    int n;
+    enum trust_answer answer = TRUST_NO;
+    group_id *list = groups_of(pw, &n);
+    if (!list)
+        return TRUST_UNKNOWN;
+    for (int i = 0; i < n; i++)
+        if ((gid_t)list[i] == group)
+            answer = TRUST_YES;
+    free(list);
+    return answer;
+}
+
+static enum trust_answer is_member(uid_t uid, gid_t group)
 {
     struct entry e;
-    int in = 0;
-    if (user_entry(NULL, uid, &e))
-        for (int n = 64; n <= GROUPS_MAX && (in = looks_in(&e.pw, group, n)) < 0;)
-            n *= 4;
+    enum trust_answer answer = user_entry(NULL, uid, &e);
+    if (answer == TRUST_YES)
+        answer = looks_in(&e.pw, group);
+    int saved = errno;
     entry_release(&e);
-    return in > 0;
+    errno = saved;
+    return answer;
 }
 
 /* -- who is named ------------------------------------------------------------ */
@@ -244,23 +288,27 @@ static bool is_named(const struct trust *t, uid_t uid)
     return false;
 }
 
-static bool ask_group(struct trust *t, uid_t uid)
+static enum trust_answer ask_group(struct trust *t, uid_t uid)
 {
     int64_t now = clock_mono_us();
     for (size_t i = 0; i < KEPT; i++)
         if (t->kept[i].uid == uid && now < t->kept[i].until_us)
-            return t->kept[i].member;
-    bool member = is_member(uid, t->group);
+            return t->kept[i].answer;
+    enum trust_answer answer = is_member(uid, t->group);
+    if (answer == TRUST_UNKNOWN)
+        return answer;
     t->kept[t->next].uid = uid;
-    t->kept[t->next].member = member;
+    t->kept[t->next].answer = answer;
     t->kept[t->next].until_us = now + KEPT_US;
     t->next = (t->next + 1) % KEPT;
-    return member;
+    return answer;
 }
 
-bool trust_owner(struct trust *t, uid_t uid)
+enum trust_answer trust_owner(struct trust *t, uid_t uid)
 {
-    return uid == geteuid() || uid == 0 || is_named(t, uid) || (t->has_group && ask_group(t, uid));
+    if (uid == geteuid() || uid == 0 || is_named(t, uid))
+        return TRUST_YES;
+    return t->has_group ? ask_group(t, uid) : TRUST_NO;
 }
 
 void trust_with_user(const struct trust *t, uid_t uid, char *out, size_t size)

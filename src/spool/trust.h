@@ -30,11 +30,13 @@ bool trust_is_shared(const struct trust *t);
 /* Is this the group whose members may enqueue? */
 bool trust_is_group(const struct trust *t, gid_t gid);
 
-/* May a file of this user be a job?  Asks the user database, and keeps the
- * answer for some seconds. */
-bool trust_owner(struct trust *t, uid_t uid);
+/* May a file of this user be a job?  Asks the user database, and keeps its answer
+ * for some seconds.  TRUST_UNKNOWN: it could not be asked now (errno), which is no
+ * verdict on the file. */
+enum trust_answer { TRUST_NO, TRUST_YES, TRUST_UNKNOWN };
+enum trust_answer trust_owner(struct trust *t, uid_t uid);
 
-/* The words of allow-users with this user added, for a message. */
+/* The words of allow-users as they were set, with this user added, for a message. */
 void trust_with_user(const struct trust *t, uid_t uid, char *out, size_t size);
 
 /* "alice", or the number where the database has no name for it. */

@@ -371,6 +371,34 @@ crew_is() {
     cat "$BATS_FILE_TMPDIR/group.new" >"$BATS_FILE_TMPDIR/group"
 }
 
+@test "a user database that cannot be asked is no verdict on a job" {
+    [ "${QUEUECTL_PASS:-normal}" = normal ] || skip "not under sanitizers"
+    cat >shim.c <<'C'
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <errno.h>
+#include <pwd.h>
+#include <unistd.h>
+int getpwuid_r(uid_t uid, struct passwd *pw, char *text, size_t size, struct passwd **found)
+{
+    int (*real)(uid_t, struct passwd *, char *, size_t, struct passwd **) =
+        dlsym(RTLD_NEXT, "getpwuid_r");
+    *found = NULL;
+    return access("full", F_OK) == 0 ? EMFILE : real(uid, pw, text, size, found);
+}
+C
+    "${CC:-cc}" -shared -fPIC -o shim.so shim.c -ldl 2>/dev/null || skip "needs a C compiler"
+    alice init --group crew "$WORK/$S" >/dev/null
+    touch full
+    as alice env LD_PRELOAD="$WORK/shim.so" ./queuectl worker start >/dev/null
+    drop web a '{"id":"a","command":"true"}'
+    wait_until grep -q "read a.json: Too many open files" $S/worker.log
+    [ -z "$(report_on pending/a.json)" ]
+    [ -e $S/pending/a.json ]
+    rm full
+    wait_until is_state a "done"
+}
+
 @test "who leaves the group is no longer trusted: no answer is kept for long" {
     shared
     drop web a '{"id":"a","command":"true"}'
