@@ -54,6 +54,12 @@ int err_sys(struct err *e, const char *what, const char *where)
     return -1;
 }
 
+int err_no_memory(struct err *e)
+{
+    errno = ENOMEM;
+    return err_set(e, ERR_SYSTEM, "out of memory");
+}
+
 int err_prefix(struct err *e, const char *fmt, ...)
 {
     int saved = errno;

@@ -37,6 +37,9 @@ int err_set(struct err *e, enum err_kind kind, const char *fmt, ...)
  * and kept.  Always returns -1. */
 int err_sys(struct err *e, const char *what, const char *where);
 
+/* "out of memory", with kind ERR_SYSTEM; errno becomes ENOMEM.  Always returns -1. */
+int err_no_memory(struct err *e);
+
 /* Put "prefix: " (formatted) before the text that is already there.
  * Always returns -1. */
 int err_prefix(struct err *e, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

@@ -43,7 +43,7 @@ static int parse_with_flags(const struct call *c, const char *text, size_t n, st
     struct buf merged = BUF_INIT;
     int result = json_print(doc, &merged);
     if (result != 0)
-        err_set(err, ERR_SYSTEM, "out of memory");
+        err_no_memory(err);
     else
         result = job_parse(job, merged.data, merged.len, NULL, err);
     buf_release(&merged);

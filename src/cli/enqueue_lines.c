@@ -91,7 +91,7 @@ static enum batch_made make_job(void *arg, const char *text, size_t n, struct jo
     buf_reset(&l->text);
     json_set_raw(l->doc, "argv", l->argv.failed ? NULL : l->argv.data);
     if (json_print(l->doc, &l->text) != 0) {
-        err_set(err, ERR_SYSTEM, "out of memory");
+        err_no_memory(err);
         return BATCH_BAD;
     }
     if (l->text.len > JSON_DOCUMENT_MAX)

@@ -54,7 +54,7 @@ static struct json_doc *wrap(const char *name, const char *raw, struct err *err)
     buf_addc(&text, '}');
     struct json_doc *doc = NULL;
     if (text.failed)
-        members_no_memory(err);
+        err_no_memory(err);
     else if ((doc = json_parse(text.data, text.len, NULL, err)) != NULL && json_count(doc) != 1) {
         json_free(doc);
         doc = NULL;
@@ -74,12 +74,12 @@ static int print_changed(const struct job *j, const char *member, const char *ra
         doc = json_parse(text.data, text.len, NULL, NULL);
     buf_release(&text);
     if (doc == NULL)
-        return members_no_memory(err);
+        return err_no_memory(err);
     members_drop_excluded(doc, member);
     json_set_raw(doc, member, raw);
     int rc = json_print(doc, out);
     json_free(doc);
-    return rc == 0 ? 0 : members_no_memory(err);
+    return rc == 0 ? 0 : err_no_memory(err);
 }
 
 int job_set(struct job *j, const char *member, const char *raw_json, struct err *err)
@@ -90,7 +90,7 @@ int job_set(struct job *j, const char *member, const char *raw_json, struct err 
     struct err why = ERR_INIT;
     struct json_doc *value = wrap(member, raw_json, &why);
     if (value == NULL && why.kind == ERR_SYSTEM)
-        return members_no_memory(err);
+        return err_no_memory(err);
     if (value == NULL)
         return m != NULL ? member_refuse(m, raw_json, err)
                          : err_set(err, ERR_BAD, "%s: %.60s is no JSON value", member, raw_json);

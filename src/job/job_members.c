@@ -141,12 +141,6 @@ const char *const members_exclusive[][2] = {
 };
 const size_t members_exclusive_count = sizeof members_exclusive / sizeof members_exclusive[0];
 
-int members_no_memory(struct err *err)
-{
-    errno = ENOMEM;
-    return err_set(err, ERR_SYSTEM, "out of memory");
-}
-
 const struct job_member *member_find(const char *name)
 {
     for (size_t i = 0; i < job_member_count; i++)
@@ -214,7 +208,7 @@ static int read_member(struct job *j, const struct job_member *m, struct err *er
     int rc = value == NULL ? errno : m->read(&r);
     cJSON_Delete(value);
     if (rc == ENOMEM)
-        return members_no_memory(err);
+        return err_no_memory(err);
     return rc == 0 || m->recorded ? 0 : member_refuse(m, raw, err);
 }
 
@@ -254,7 +248,7 @@ int members_read_again(struct job *j, struct err *err)
 {
     struct job fresh = {.doc = j->doc};
     if (json_failed(j->doc))
-        return members_no_memory(err);
+        return err_no_memory(err);
     if (members_read(&fresh, err) != 0)
         return -1;
     members_release(j);

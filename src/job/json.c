@@ -101,10 +101,8 @@ struct json_doc *json_parse(const char *text, size_t n, bool *incomplete, struct
         return NULL;
     struct json_doc *doc = build(text, n, spots, count);
     free(spots);
-    if (doc == NULL) {
-        errno = ENOMEM;
-        err_set(err, ERR_SYSTEM, "out of memory");
-    }
+    if (doc == NULL)
+        err_no_memory(err);
     return doc;
 }
 

@@ -15,7 +15,6 @@
  */
 #include "job/json_scan.h"
 
-#include <errno.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -79,12 +78,6 @@ static int ended(struct scan *s)
     return -1;
 }
 
-static int no_memory(struct scan *s)
-{
-    errno = ENOMEM;
-    return err_set(s->err, ERR_SYSTEM, "out of memory");
-}
-
 /* Room for one more in an array that doubles. */
 static int grow(struct scan *s, void **array, size_t count, size_t *cap, size_t size)
 {
@@ -93,7 +86,7 @@ static int grow(struct scan *s, void **array, size_t count, size_t *cap, size_t 
     size_t more = *cap == 0 ? 16 : *cap * 2;
     void *bigger = more > SIZE_MAX / size ? NULL : realloc(*array, more * size);
     if (bigger == NULL)
-        return no_memory(s);
+        return err_no_memory(s->err);
     *array = bigger;
     *cap = more;
     return 0;
@@ -516,7 +509,7 @@ int json_scan(const char *text, size_t n, struct json_spot **spots, size_t *coun
     *incomplete = false;
     int rc = check_encoding(&s);
     if (rc == 0 && (s.arena = malloc(n + 1)) == NULL)
-        rc = no_memory(&s);
+        rc = err_no_memory(s.err);
     if (rc == 0) {
         if (!utf8_valid(text, n, &valid))
             s.n = valid;

@@ -30,6 +30,4 @@ void members_drop_excluded(struct json_doc *doc, const char *name);
 /* ERR_BAD: NAME: VALUE is no NOUN; use ACCEPTS. */
 int member_refuse(const struct job_member *m, const char *raw, struct err *err);
 
-int members_no_memory(struct err *err);
-
 #endif

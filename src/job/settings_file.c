@@ -49,16 +49,17 @@ static bool next_line(const char **at, const char *end, struct line *line)
     return true;
 }
 
-struct reading {
+/* A text on its way through inih. */
+struct ini_reading {
     const char *at, *end;
     int line;
-    void (*key)(struct reading *r, const char *section, const char *key, const char *value);
+    void (*key)(struct ini_reading *r, const char *section, const char *key, const char *value);
     void *arg;
     int bad_line; /* 0: none so far */
     struct err err;
 };
 
-static void note(struct reading *r, int line, const char *text)
+static void note(struct ini_reading *r, int line, const char *text)
 {
     if (r->bad_line != 0 && r->bad_line <= line)
         return;
@@ -69,7 +70,7 @@ static void note(struct reading *r, int line, const char *text)
 /* An ini_reader: fgets(3) with line numbers. */
 static char *give_line(char *out, int size, void *stream)
 {
-    struct reading *r = stream;
+    struct ini_reading *r = stream;
     struct line line;
     if (!next_line(&r->at, r->end, &line))
         return NULL;
@@ -92,13 +93,13 @@ static char *give_line(char *out, int size, void *stream)
 
 static int take_key(void *arg, const char *section, const char *key, const char *value)
 {
-    struct reading *r = arg;
+    struct ini_reading *r = arg;
     r->key(r, section, key, value);
     return 1;
 }
 
 /* Give each key of the text to r->key; the first error is noted in r. */
-static void read_text(struct reading *r, const char *text, size_t n)
+static void read_text(struct ini_reading *r, const char *text, size_t n)
 {
     r->at = text;
     r->end = text + n;
@@ -117,7 +118,7 @@ static void say_unknown(const char *key, char what[200])
         snprintf(what + n, 200 - (size_t)n, "; did you mean %s?", near);
 }
 
-static void assign_key(struct reading *r, const char *section, const char *key, const char *value)
+static void assign_key(struct ini_reading *r, const char *section, const char *key, const char *value)
 {
     const struct setting *def = setting_find(key);
     struct err why = ERR_INIT;
@@ -137,7 +138,7 @@ static void assign_key(struct reading *r, const char *section, const char *key, 
 /* Over what *s holds. */
 static int settings_read(const char *text, size_t n, struct settings *s, struct err *err)
 {
-    struct reading r = {.key = assign_key, .arg = s};
+    struct ini_reading r = {.key = assign_key, .arg = s};
     read_text(&r, text, n);
     if (r.bad_line == 0)
         return 0;
@@ -175,7 +176,7 @@ struct wanted {
     bool found;
 };
 
-static void look_for_key(struct reading *r, const char *section, const char *key,
+static void look_for_key(struct ini_reading *r, const char *section, const char *key,
                          const char *value)
 {
     struct wanted *w = r->arg;
@@ -187,7 +188,7 @@ static void look_for_key(struct reading *r, const char *section, const char *key
 static bool sets(const char *text, size_t n, const struct setting *def)
 {
     struct wanted w = {def, false};
-    struct reading r = {.key = look_for_key, .arg = &w};
+    struct ini_reading r = {.key = look_for_key, .arg = &w};
     read_text(&r, text, n);
     return w.found;
 }
@@ -258,12 +259,6 @@ static void rewrite(const struct buf *old, const struct setting *def, const char
         add_new(out, def, value, newline);
 }
 
-static int no_memory(struct err *err)
-{
-    errno = ENOMEM;
-    return err_set(err, ERR_SYSTEM, "out of memory");
-}
-
 /* Would the new text be read, and as what was meant? */
 static int check_text(const struct buf *text, const struct setting *def,
                       const struct settings *meant, struct err *err)
@@ -275,7 +270,7 @@ static int check_text(const struct buf *text, const struct setting *def,
         return err_prefix(err, "not written");
     setting_text(def, &s, &got);
     setting_text(def, meant, &want);
-    int rc = got.failed || want.failed ? no_memory(err) : 0;
+    int rc = got.failed || want.failed ? err_no_memory(err) : 0;
     if (rc == 0 && strcmp(buf_str(&got), buf_str(&want)) != 0)
         rc = err_set(err, ERR_BAD, "%s: cannot be written as a line of " SETTINGS_FILE,
                      def->name);
@@ -339,7 +334,7 @@ int settings_write(int dirfd, const char *key, const char *value, struct err *er
     int rc = load_file(dirfd, &old, err);
     if (rc == 0) {
         rewrite(&old, def, value, &new);
-        rc = new.failed ? no_memory(err) : 0;
+        rc = new.failed ? err_no_memory(err) : 0;
     }
     if (rc == 0)
         rc = check_text(&new, def, &meant, err);

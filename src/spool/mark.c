@@ -19,6 +19,9 @@
 #include "base/sys.h"
 #include "spool/spool.h"
 
+#define MARK_MAX 4096 /* bytes; ours has 150 */
+
+/* What it says: lines of a word and a value. */
 struct mark {
     int64_t format;
     char host[SYS_ID_LEN + 1];
@@ -47,9 +50,12 @@ static int read_mark(int root, struct mark *m, ino_t *inode)
     struct buf text = BUF_INIT;
     struct stat st;
     *m = (struct mark){.format = -1, .inode = -1};
-    if (fstatat(root, MARK_FILE, &st, AT_SYMLINK_NOFOLLOW) != 0 ||
-        io_read_file(root, MARK_FILE, &text, 4096) != 0) {
+    if (fstatat(root, MARK_FILE, &st, AT_SYMLINK_NOFOLLOW) != 0)
+        return -1;
+    if (io_read_file(root, MARK_FILE, &text, MARK_MAX) != 0) {
+        int saved = errno;
         buf_release(&text);
+        errno = saved;
         return -1;
     }
     *inode = st.st_ino;
@@ -74,6 +80,16 @@ static int fill(int fd)
     return io_write_all(fd, text, (size_t)n) == 0 && io_sync(fd) == 0 ? 0 : -1;
 }
 
+/* EEXIST is success: another init was faster. */
+static int put_in_place(int root, const char *tmp, bool replace)
+{
+    if (replace)
+        return renameat(root, tmp, root, MARK_FILE);
+    if (sys_rename_noreplace(root, tmp, root, MARK_FILE) == 0)
+        return 0;
+    return errno == EEXIST ? unlinkat(root, tmp, 0) : -1;
+}
+
 /* Beside, then renamed into place. */
 int mark_write(int root, bool replace)
 {
@@ -85,12 +101,8 @@ int mark_write(int root, bool replace)
         return -1;
     int r = fill(fd);
     close(fd);
-    if (r == 0 && replace)
-        r = renameat(root, tmp, root, MARK_FILE);
-    else if (r == 0 && (r = sys_rename_noreplace(root, tmp, root, MARK_FILE)) != 0 && errno == EEXIST) {
-        unlinkat(root, tmp, 0);
-        r = 0;
-    }
+    if (r == 0)
+        r = put_in_place(root, tmp, replace);
     if (r != 0) {
         int saved = errno;
         unlinkat(root, tmp, 0);

@@ -13,13 +13,18 @@
 
 #include "base/io.h"
 
-int scan_open(struct scan *s, const struct spool *sp, enum dir d)
+static int open_list(struct scan *s, int dirfd)
 {
-    int fd = io_open_list(sp->dir[d]);
+    int fd = io_open_list(dirfd);
     s->dir = fd < 0 ? NULL : fdopendir(fd);
     if (!s->dir && fd >= 0)
         close(fd);
     return s->dir ? 0 : -1;
+}
+
+int scan_open(struct scan *s, const struct spool *sp, enum dir d)
+{
+    return open_list(s, sp->dir[d]);
 }
 
 static bool is_dots(const char *file)
@@ -55,17 +60,22 @@ void scan_close(struct scan *s)
     s->dir = NULL;
 }
 
-int scan_dir(const struct spool *sp, enum dir d, int (*visit)(const char *, void *), void *arg)
+int scan_folder(int dirfd, int (*visit)(const char *, void *), void *arg)
 {
     struct scan s;
     int stop = 0;
-    if (scan_open(&s, sp, d) != 0)
+    if (open_list(&s, dirfd) != 0)
         return -1;
     int r = read_some(s.dir, SIZE_MAX, visit, arg, &stop);
     int saved = errno;
     scan_close(&s);
     errno = saved;
     return stop ? stop : r;
+}
+
+int scan_dir(const struct spool *sp, enum dir d, int (*visit)(const char *, void *), void *arg)
+{
+    return scan_folder(sp->dir[d], visit, arg);
 }
 
 struct wanted {

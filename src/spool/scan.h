@@ -12,6 +12,9 @@
 int scan_dir(const struct spool *sp, enum dir d, int (*visit)(const char *file, void *arg),
              void *arg);
 
+/* The same of a folder that is no spool yet. */
+int scan_folder(int dirfd, int (*visit)(const char *file, void *arg), void *arg);
+
 /* The same in slices: open, call slice until it returns 0, close. */
 struct scan {
     DIR *dir;

@@ -5,12 +5,10 @@
  * mode comes last).  setgid: what is made in a folder belongs to the group,
  * whatever group its maker is in.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -18,6 +16,7 @@
 #include "base/io.h"
 #include "base/sys.h"
 #include "spool/mark.h"
+#include "spool/scan.h"
 #include "spool/spool_open.h"
 
 #define PRIVATE 0700
@@ -67,36 +66,45 @@ static int make_parents(const char *path)
     return 0;
 }
 
+/* May this lie in a folder that becomes a spool? */
 static bool is_part(const char *file)
 {
     static const char *const parts[] = {MARK_FILE, SPOOL_RESERVE_FILE, "queuectl.ini", "README.md"};
+    static const char *const beginnings[] = {MARK_FILE ".", "worker.log", ".queuectl.ini."};
     for (int d = 0; d < DIR_COUNT; d++)
         if (strcmp(file, dir_name((enum dir)d)) == 0)
             return true;
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
         if (strcmp(file, parts[i]) == 0)
             return true;
-    return strncmp(file, MARK_FILE ".", sizeof MARK_FILE) == 0 || strncmp(file, "worker.log", 10) == 0 ||
-           strncmp(file, ".queuectl.ini.", 14) == 0;
+    for (size_t i = 0; i < sizeof beginnings / sizeof *beginnings; i++)
+        if (strncmp(file, beginnings[i], strlen(beginnings[i])) == 0)
+            return true;
+    return false;
+}
+
+struct folder {
+    const char *path;
+    struct err *err;
+};
+
+static int refuse_stranger(const char *file, void *arg)
+{
+    const struct folder *f = arg;
+    if (is_part(file))
+        return 0;
+    err_set(f->err, ERR_BAD, "%s is not empty and no spool (it holds %s); name a new folder",
+            f->path, file);
+    return 1;
 }
 
 static int check_only_parts(int root, const char *path, struct err *err)
 {
-    int fd = io_open_list(root);
-    DIR *list = fd < 0 ? NULL : fdopendir(fd);
-    if (!list) {
-        if (fd >= 0)
-            close(fd);
-        return err_sys(err, "read", path);
-    }
-    struct dirent *e;
-    int r = 0;
-    while (r == 0 && (e = readdir(list)))
-        if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0 && !is_part(e->d_name))
-            r = err_set(err, ERR_BAD, "%s is not empty and no spool (it holds %s); name a new "
-                        "folder", path, e->d_name);
-    closedir(list);
-    return r;
+    struct folder f = {path, err};
+    int r = scan_folder(root, refuse_stranger, &f);
+    if (r < 0)
+        err_sys(err, "read", path);
+    return r == 0 ? 0 : -1;
 }
 
 static int no_member(const struct sharing *sh, struct err *err)
