@@ -144,22 +144,8 @@ static int print_schema(void)
     return result == 0 ? EXIT_DONE : say_no_memory();
 }
 
-static int run(struct call *c)
+static int explain(const struct call *c)
 {
-    if (option_on(c, "table")) {
-        print_table();
-        return EXIT_DONE;
-    }
-    if (option_on(c, "members")) {
-        print_members();
-        return EXIT_DONE;
-    }
-    if (option_on(c, "schema"))
-        return print_schema();
-    if (c->arg_count == 0) {
-        help_overview(stdout);
-        return EXIT_DONE;
-    }
     const struct command *group = NULL;
     const struct command *cmd = options_find_command(c->args[0]);
     if (cmd && c->arg_count == 2) {
@@ -167,10 +153,26 @@ static int run(struct call *c)
         cmd = options_find_sub(group, c->args[1]);
     }
     if (!cmd) {
-        say("no command %s; see queuectl help", c->args[c->arg_count - 1]);
+        say("no command %s%s%s; see queuectl help", group ? c->args[0] : "", group ? " " : "",
+            c->args[c->arg_count - 1]);
         return EXIT_USAGE;
     }
     help_command(stdout, group, cmd);
+    return EXIT_DONE;
+}
+
+static int run(struct call *c)
+{
+    if (option_on(c, "schema"))
+        return print_schema();
+    if (option_on(c, "table"))
+        print_table();
+    else if (option_on(c, "members"))
+        print_members();
+    else if (c->arg_count > 0)
+        return explain(c);
+    else
+        help_overview(stdout);
     return EXIT_DONE;
 }
 

@@ -95,6 +95,7 @@ void job_release(struct job *j);
  * and delay, the three spellings of timeout.  Fails as job_parse does, with the
  * job unchanged. */
 int job_set(struct job *j, const char *member, const char *raw_json, struct err *err);
+/* Take one out.  Without memory the job cannot be printed any more (job_print). */
 void job_unset(struct job *j, const char *member);
 
 /* Make a dropped or enqueued document the queue's: recorded members of an old
@@ -151,7 +152,8 @@ bool job_has_result(const struct job *j, int64_t started_us, int attempt, const 
                     enum fate *fate, int64_t *next_run_us);
 
 /* An operator's word (retry, cancel of a waiting job ...): attempts, last_error
- * (NULL: removed), next_run_at (-1: removed), updated_at. */
+ * (NULL: removed), next_run_at (-1: removed), updated_at.  Without memory the job
+ * cannot be printed any more (job_print). */
 void job_amend(struct job *j, int attempts, const char *last_error, int64_t next_run_us,
                int64_t now_us);
 

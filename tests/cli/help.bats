@@ -95,6 +95,8 @@ SH
     refuses 2 "no command staus; did you mean status?" staus
     refuses 2 "no command frobnicate; see queuectl --help" frobnicate
     refuses 2 "no command dlq lst; did you mean dlq list?" dlq lst
+    refuses 2 "no command list lst; see queuectl help" help list lst
+    refuses 2 "no command lst; see queuectl help" help lst
     refuses 2 "no option --jsn; did you mean --json?" list --jsn
     refuses 2 "no option --spol; did you mean --spool?" --spol x list
     refuses 2 "no option -z; see queuectl list --help" list -z
