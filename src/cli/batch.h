@@ -37,17 +37,19 @@ struct batch {
     const struct call *c;
     const struct batch_input *in;
     struct job *jobs;
-    size_t *line; /* of each job */
+    size_t *line; /* of each job, from 1 */
     size_t count, room;
-    size_t bad;
-    bool skip;
+    size_t bad;   /* lines, and jobs left out */
+    bool skip;    /* --skip-bad */
 };
 
-int batch_read(struct batch *b); /* EXIT_... */
+/* The file's lines into b->jobs; bad ones are named.  EXIT_... */
+int batch_read(struct batch *b);
 
 /* Name a bad line, and count it. */
 void batch_say_bad(struct batch *b, size_t line, const struct err *err);
 
+/* Release job i and close the gap. */
 void batch_drop(struct batch *b, size_t i);
 
 /* Name and drop the jobs whose id is in use, or stands in an earlier line.  One

@@ -21,8 +21,8 @@ struct trust *trust_new(void); /* nobody is named; NULL: no memory */
 void trust_free(struct trust *t);
 
 /* Name them: users as words with blanks or commas between, one group; names or
- * numbers, NULL or "" for none.  -1 ERR_BAD: one is not known here (the others
- * are in force). */
+ * numbers, NULL or "" for none.  -1 ERR_BAD: one is not known here, ERR_SYSTEM: the
+ * user database could not be asked (the others are in force). */
 int trust_set(struct trust *t, const char *users, const char *group, struct err *err);
 
 /* Has anybody been named? */
@@ -43,7 +43,7 @@ void trust_with_user(const struct trust *t, uid_t uid, char *out, size_t size);
 void trust_user_name(uid_t uid, char out[TRUST_NAME_MAX + 1]);
 void trust_group_name(gid_t gid, char out[TRUST_NAME_MAX + 1]);
 
-/* By name or number; -1 ERR_BAD: not known here. */
+/* By name or number; -1 as of trust_set. */
 int trust_find_group(const char *name, gid_t *gid, struct err *err);
 
 #endif

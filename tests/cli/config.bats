@@ -99,6 +99,22 @@ refused() { # message key value
     is "$(cat "$ini")" $'# mine\nmax-retries = 5 ; why'
 }
 
+@test "a wrong line is mended or removed by its own key, and by no other" {
+    local wrong='queuectl.ini: line 1: max-retries: "many" is no whole number from 0 to 1000'
+    echo 'max-retries = many ; why' >"$ini"
+    for change in "set timeout 5" "unset timeout"; do
+        # shellcheck disable=SC2086 # words
+        expect 1 q config $change
+        has "$err" "queuectl: not written: $wrong"
+        is "$(cat "$ini")" 'max-retries = many ; why'
+    done
+    expect 0 q config set max-retries 4
+    is "$(cat "$ini")" 'max-retries = 4 ; why'
+    echo 'max-retries = many' >"$ini"
+    expect 0 q config unset max-retries
+    is "$(cat "$ini")" ""
+}
+
 @test "an unknown key: exit 2, with a hint" {
     for cmd in get set unset; do
         value=()

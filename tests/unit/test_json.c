@@ -253,6 +253,7 @@ static void members_and_names(void **state)
     assert_string_equal(json_name(doc, 2), "");
     assert_string_equal(json_raw(doc, "a"), "1");
     assert_string_equal(json_raw(doc, json_name(doc, 1)), "[1,\n 2]");
+    assert_ptr_equal(json_raw_at(doc, 1), json_raw(doc, json_name(doc, 1)));
     assert_null(json_raw(doc, "A"));
     assert_false(json_has(doc, "b"));
     char *out = print(doc);
