@@ -138,21 +138,46 @@ static void drop_recorded(struct json_doc *doc, bool keep_history)
             json_remove(doc, job_members[i].name);
 }
 
+static int refuse_report(const struct job *j, struct err *err)
+{
+    return j->is_report
+               ? err_set(err, ERR_BAD, "is a report about a file in quarantine, and no job")
+               : 0;
+}
+
+/* A copy that is put back later would wait again. */
+static void settle_delay(struct job *j, int64_t now_us)
+{
+    if (j->delay_ms < 0)
+        return;
+    json_remove(j->doc, "delay");
+    record_time(j->doc, "run_at", now_us + j->delay_ms * US_PER_MS);
+}
+
+int job_hand_over(struct job *j, const char *id, int64_t now_us, struct err *err)
+{
+    if (refuse_report(j, err) != 0)
+        return -1;
+    for (size_t i = 0; i < job_member_count; i++)
+        if (job_members[i].recorded)
+            json_remove(j->doc, job_members[i].name);
+    json_set_string(j->doc, "id", id);
+    settle_delay(j, now_us);
+    return members_read_again(j, err);
+}
+
 int job_accept(struct job *j, const char *id, const struct settings *s, int64_t now_us,
                bool keep_history, struct err *err)
 {
-    if (j->is_report)
-        return err_set(err, ERR_BAD, "is a report about a file in quarantine, and no job");
+    if (refuse_report(j, err) != 0)
+        return -1;
     drop_recorded(j->doc, keep_history);
     json_set_string(j->doc, "id", id);
     if (!j->has_priority)
         json_set_int(j->doc, "priority", s->priority);
     if (!j->has_max_retries)
         json_set_int(j->doc, "max_retries", s->max_retries);
-    if (j->delay_ms >= 0) {
-        json_remove(j->doc, "delay"); /* or a copy put back later would wait again */
-        record_time(j->doc, "run_at", now_us + j->delay_ms * US_PER_MS);
-    }
+    settle_delay(j, now_us);
     if (!keep_history || j->created_us < 0)
         record_time(j->doc, "created_at", now_us);
     record_time(j->doc, "updated_at", now_us);

@@ -107,6 +107,11 @@ void job_unset(struct job *j, const char *member);
 int job_accept(struct job *j, const char *id, const struct settings *s, int64_t now_us,
                bool keep_history, struct err *err);
 
+/* Make a document ready to be dropped for somebody else's job_accept: only what the
+ * producer said and the id stays, and delay becomes run_at, so that it counts from
+ * now.  A report is refused.  On failure *j can only be released. */
+int job_hand_over(struct job *j, const char *id, int64_t now_us, struct err *err);
+
 /* When the job is due: run_at if it is ahead of now, else now. */
 int64_t job_due(const struct job *j, int64_t now_us);
 

@@ -52,7 +52,7 @@ static void choose_name(struct queue *q, const char *as, char out[FILE_NAME_MAX 
     }
 }
 
-static void report_id(const char *as, ino_t inode, char out[ID_MAX + 1])
+void quarantine_report_id(const char *as, ino_t inode, char out[ID_MAX + 1])
 {
     char stem[STEM_MAX + 1];
     size_t n = 0;
@@ -134,7 +134,7 @@ static int make_report(struct queue *q, const struct misfit *m, const char *name
 {
     int lock;
     bool fresh;
-    report_id(m->as, inode, id);
+    quarantine_report_id(m->as, inode, id);
     if (idlock_exists(q->spool, id)) {
         if (same_report(q, id, name))
             return 0;

@@ -25,6 +25,10 @@ struct misfit {
 int quarantine_put(struct queue *q, enum dir d, const char *file, const struct misfit *m,
                    struct err *err);
 
+/* The id of the report about a file that was dropped as `as` and has this inode: who
+ * dropped it can look for it. */
+void quarantine_report_id(const char *as, ino_t inode, char out[ID_MAX + 1]);
+
 /* The file behind a report goes back into pending/ under its name, then the
  * report goes.  The caller holds the report's id. */
 int quarantine_restore(struct queue *q, const struct job *report, struct err *err);
