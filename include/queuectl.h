@@ -89,6 +89,11 @@ QUEUECTL_API const char *queuectl_version(void);
  *   QUEUECTL_WRITE change too; refused if others can write to the spool; the
  *                  user's own spool is made where it is missing (`queuectl init`
  *                  makes any other)
+ * On a spool that another user shares with this one's group (queuectl-spool(7),
+ * WHO MAY ENQUEUE) what is closed is as if it were not there, queuectl_enqueue and
+ * queuectl_enqueue_many drop the documents as files, and whatever else would change
+ * something is QUEUECTL_BAD.  A dropped file may yet be refused; queuectl_wait
+ * with the same handle then ends with QUEUECTL_END_DEAD (it knows the last 64).
  * *out is set even on failure, so that the error can be asked for (only then may
  * nothing but the error functions and queuectl_close be called); it is NULL when
  * there was no memory, and every function below takes NULL. */

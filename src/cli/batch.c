@@ -146,7 +146,7 @@ static int run(struct batch *b)
         return code;
     if (option_on(b->c, "dry-run")) {
         code = run_dry(b);
-    } else if ((code = open_to_write(b->c, &q)) == EXIT_DONE) {
+    } else if ((code = open_to_enqueue(b->c, option_on(b->c, "wait"), &q)) == EXIT_DONE) {
         code = run_open(b, &q);
         queue_close(&q);
     }

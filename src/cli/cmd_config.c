@@ -39,6 +39,11 @@ static int view_open(const struct call *c, struct view *v)
     settings_init(&v->settings);
     enum opened opened = open_to_read(c, &v->queue);
     v->open = opened == OPEN_DONE;
+    struct err err = ERR_INIT;
+    if (v->open && queue_check_settings(&v->queue, &err) != 0) {
+        queue_close(&v->queue);
+        return say_error(&err);
+    }
     if (v->open)
         v->settings = v->queue.settings;
     return opened == OPEN_FAILED ? EXIT_FAILED : EXIT_DONE;

@@ -47,7 +47,7 @@ static int run(struct call *c)
     long findings = 0;
     size_t looked = 0;
     char files[EACH_COUNT_LEN], found[EACH_COUNT_LEN];
-    enum opened opened = open_to_read(c, &q);
+    enum opened opened = open_to_inspect(c, &q);
     if (opened == OPEN_FAILED)
         return EXIT_FAILED;
     if (opened == OPEN_DONE) {

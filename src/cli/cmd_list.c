@@ -125,6 +125,8 @@ static int run(struct call *c)
     if (opened == OPEN_FAILED)
         return EXIT_FAILED;
     l.q = opened == OPEN_DONE ? &q : NULL;
+    if (l.q && list_is_partial(l.q, &filter))
+        open_say_closed(l.q);
     int code = print_all(c, &l, &filter);
     if (l.q)
         queue_close(&q);

@@ -20,11 +20,39 @@ struct status {
     struct counts counts;
     struct workers_seen seen;
     int64_t paused_us; /* -1: not */
+    bool is_closed[DIR_COUNT]; /* to this user: what is in there is not known */
 };
 
 static const enum dir order[] = {DIR_PENDING, DIR_PROCESSING, DIR_FAILED, DIR_DONE, DIR_DEAD};
 
 /* --- for scripts ---------------------------------------------------------- */
+
+/* A number that is not known is null. */
+static void add_count(struct buf *out, const char *name, size_t n, bool is_known)
+{
+    buf_addf(out, "\"%s\": ", name);
+    if (is_known)
+        buf_addf(out, "%zu", n);
+    else
+        buf_adds(out, "null");
+}
+
+/* The members that say less than there is; nothing where all is known. */
+static void add_closed(const struct status *s, struct buf *out)
+{
+    static const struct {
+        enum dir d;
+        const char *member;
+    } parts[] = {{DIR_PROCESSING, "processing"}, {DIR_FAILED, "failed"}, {DIR_FAILED, "held"},
+                 {DIR_CONTROL, "paused"},        {DIR_WORKERS, "workers"}};
+    bool any = false;
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+        if (s->is_closed[parts[i].d]) {
+            buf_addf(out, "%s\"%s\"", any ? ", " : ",\n\"closed\": [", parts[i].member);
+            any = true;
+        }
+    buf_adds(out, any ? "]" : "");
+}
 
 static int print_json(const struct status *s)
 {
@@ -32,12 +60,15 @@ static int print_json(const struct status *s)
     buf_adds(&out, "{");
     output_string(&out, "spool", s->path);
     buf_adds(&out, ",\n\"counts\": {");
-    for (size_t i = 0; i < STATE_COUNT; i++)
-        buf_addf(&out, "%s\"%s\": %zu", i ? ", " : "", dir_name(order[i]),
-                 s->counts.state[order[i]]);
-    buf_addf(&out, "},\n\"scheduled\": %zu,\n\"held\": %zu,\n", s->counts.scheduled,
-             s->counts.held);
+    for (size_t i = 0; i < STATE_COUNT; i++) {
+        buf_adds(&out, i ? ", " : "");
+        add_count(&out, dir_name(order[i]), s->counts.state[order[i]], !s->is_closed[order[i]]);
+    }
+    buf_addf(&out, "},\n\"scheduled\": %zu,\n", s->counts.scheduled);
+    add_count(&out, "held", s->counts.held, !s->is_closed[DIR_FAILED]);
+    buf_adds(&out, ",\n");
     output_time(&out, "paused", s->paused_us);
+    add_closed(s, &out);
     buf_adds(&out, ",\n\"workers\": [");
     const char *gap = "";
     for (size_t i = 0; i < s->seen.count; i++)
@@ -73,10 +104,19 @@ static void print_parts(const struct counts *counts)
     fputs(before[0] == ',' ? ")" : "", stdout);
 }
 
+static void print_closed(const char *name)
+{
+    printf("%-10s closed to you\n", name);
+}
+
 static void print_counts(const struct status *s, bool colour)
 {
     for (size_t i = 0; i < STATE_COUNT; i++) {
         enum dir d = order[i];
+        if (s->is_closed[d]) {
+            print_closed(dir_name(d));
+            continue;
+        }
         bool coloured = colour && s->counts.state[d] && term_state_colour(d) != COLOUR_NONE;
         printf("%s%-10s %zu%s", coloured ? term_colour(term_state_colour(d)) : "", dir_name(d),
                s->counts.state[d], coloured ? term_colour(COLOUR_NONE) : "");
@@ -93,7 +133,10 @@ static int print_text(const struct call *c, const struct status *s)
     printf("%-10s %s\n", "spool", buf_str(&path));
     buf_release(&path);
     print_counts(s, term_may_colour(c->no_color));
-    printf("%-10s %zu\n", "workers", s->seen.workers);
+    if (s->is_closed[DIR_WORKERS])
+        print_closed("workers");
+    else
+        printf("%-10s %zu\n", "workers", s->seen.workers);
     if (s->paused_us >= 0) {
         char text[TERM_TIME_LEN];
         term_time_short(s->paused_us, text);
@@ -113,6 +156,9 @@ static int look(struct queue *q, struct status *s)
     if (list_count(q, &s->counts, &err) != 0 || workers_look(q, &s->seen, &err) != 0)
         return say_error(&err);
     s->paused_us = verb_paused_since(q);
+    for (int d = 0; d < DIR_COUNT; d++)
+        s->is_closed[d] = spool_is_closed(q->spool, (enum dir)d);
+    open_say_closed(q);
     return EXIT_DONE;
 }
 

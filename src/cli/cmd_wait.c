@@ -5,6 +5,7 @@
 #include "cli/open.h"
 #include "cli/options.h"
 #include "cli/say.h"
+#include "cli/term.h"
 #include "cli/waiting.h"
 #include "queue/find.h"
 
@@ -24,6 +25,19 @@ static void print_json(const struct call *c, struct queue *q, int code)
         found_release(&f);
     }
     puts("]}");
+}
+
+/* A person is told why nothing may come. */
+static void say_unseen(const struct call *c, struct queue *q)
+{
+    struct found f;
+    for (size_t i = 0; i < c->arg_count && term_has_reader() && spool_hides_jobs(q->spool); i++) {
+        struct err err = ERR_INIT;
+        if (find_job(q, c->args[i], &f, &err) == 0)
+            found_release(&f);
+        else if (name_id_valid(c->args[i]))
+            say("%s", err.text);
+    }
 }
 
 static int run(struct call *c)
@@ -47,6 +61,7 @@ static int run(struct call *c)
         if (code != EXIT_DONE)
             return code;
     }
+    say_unseen(c, &q);
     open_say_idle(c, &q);
     int code = waiting_for(&q, (const char *const *)c->args, c->arg_count, timeout_ms);
     if (option_on(c, "json"))

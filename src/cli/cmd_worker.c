@@ -181,7 +181,7 @@ static int run_list(struct call *c)
     struct queue q;
     struct workers_seen seen = {0};
     struct err err = ERR_INIT;
-    enum opened opened = open_to_read(c, &q);
+    enum opened opened = open_to_inspect(c, &q);
     if (opened == OPEN_FAILED)
         return EXIT_FAILED;
     int code = EXIT_DONE;
@@ -267,7 +267,7 @@ static int stop_all(struct queue *q, bool now)
 static int run_stop(struct call *c)
 {
     struct queue q;
-    enum opened opened = open_to_read(c, &q);
+    enum opened opened = open_to_inspect(c, &q);
     if (opened == OPEN_NONE) {
         say("no workers are running");
         return EXIT_DONE;

@@ -147,7 +147,7 @@ static int run_job(const struct call *c, struct job *job)
     }
     if (option_on(c, "dry-run"))
         return dry_run(c, job);
-    int code = open_to_write(c, &q);
+    int code = open_to_enqueue(c, option_on(c, "wait"), &q);
     if (code != EXIT_DONE)
         return code;
     code = run_open(c, &q, job);

@@ -7,6 +7,7 @@
 
 #include "cli/cli.h"
 #include "cli/say.h"
+#include "queue/drop.h"
 #include "queue/find.h"
 #include "queue/wait.h"
 
@@ -26,14 +27,22 @@ void waiting_catch(void)
     sigaction(SIGINT, &action, NULL);
 }
 
+/* Of a drop that was refused: the report. */
+static int find_ended(struct queue *q, const char *id, struct found *f, struct err *err)
+{
+    char report[ID_MAX + 1];
+    return find_job(q, drop_refused(q, id, report) ? report : id, f, err);
+}
+
 static void say_dead(struct queue *q, const char *const *ids, size_t n)
 {
     struct found f;
     for (size_t i = 0; i < n; i++) {
-        if (find_job(q, ids[i], &f, NULL) != 0)
+        if (find_ended(q, ids[i], &f, NULL) != 0)
             continue;
         if (f.state == DIR_DEAD)
-            say("%s is dead: %s", ids[i], f.job.last_error ? f.job.last_error : "no reason given");
+            say("%s %s: %s", ids[i], f.job.is_report ? "was refused" : "is dead",
+                f.job.last_error ? f.job.last_error : "no reason given");
         found_release(&f);
     }
     if (n == 0)
@@ -98,7 +107,7 @@ int waiting_for_one(struct queue *q, const char *id, bool json)
     int code = waiting_for(q, &id, 1, -1);
     if (code != EXIT_DONE && code != EXIT_FAILED)
         return code;
-    if (find_job(q, id, &f, &err) != 0) /* a failure has been said already */
+    if (find_ended(q, id, &f, &err) != 0) /* a failure has been said already */
         return code == EXIT_FAILED ? code : say_error(&err);
     struct buf text = BUF_INIT;
     if (json && find_json(q, &f, &text, &err) == 0)

@@ -15,6 +15,8 @@
 #include "queue/verbs.h"
 #include "queue/wait.h"
 
+#define DROPS_KEPT 64 /* queuectl.h promises it */
+
 struct queuectl {
     struct queue queue;
     bool open;
@@ -63,6 +65,17 @@ static bool ready(struct queuectl *q)
     return false;
 }
 
+/* Before a call that changes more than an enqueue does. */
+static bool ready_to_change(struct queuectl *q)
+{
+    if (!ready(q))
+        return false;
+    if (spool_refuse_member(q->queue.spool, &q->err) == 0)
+        return true;
+    (void)finish(q, -1);
+    return false;
+}
+
 static enum queuectl_error not_ready(const struct queuectl *q)
 {
     return q ? q->code : QUEUECTL_SYSTEM;
@@ -101,8 +114,9 @@ enum queuectl_error queuectl_open(const char *path, enum queuectl_use use, struc
     if (!q)
         return QUEUECTL_SYSTEM;
     int result =
-        queue_open(&q->queue, path, use == QUEUECTL_READ ? QUEUE_READ : QUEUE_WRITE, &q->err);
+        queue_open(&q->queue, path, use == QUEUECTL_READ ? QUEUE_READ : QUEUE_ENQUEUE, &q->err);
     q->open = result == 0;
+    q->queue.drops_kept = DROPS_KEPT;
     return finish(q, result);
 }
 
@@ -255,17 +269,17 @@ enum queuectl_error queuectl_list(struct queuectl *q, enum queuectl_state state,
 
 enum queuectl_error queuectl_retry(struct queuectl *q, const char *id)
 {
-    return ready(q) ? finish(q, verb_retry(&q->queue, id, &q->err)) : not_ready(q);
+    return ready_to_change(q) ? finish(q, verb_retry(&q->queue, id, &q->err)) : not_ready(q);
 }
 
 enum queuectl_error queuectl_delete(struct queuectl *q, const char *id)
 {
-    return ready(q) ? finish(q, verb_delete(&q->queue, id, &q->err)) : not_ready(q);
+    return ready_to_change(q) ? finish(q, verb_delete(&q->queue, id, &q->err)) : not_ready(q);
 }
 
 enum queuectl_error queuectl_cancel(struct queuectl *q, const char *id, long timeout_ms)
 {
-    if (!ready(q))
+    if (!ready_to_change(q))
         return not_ready(q);
     bool running = false;
     char run[FILE_NAME_MAX + 1];

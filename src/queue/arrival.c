@@ -4,8 +4,11 @@
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "base/clock.h"
+#include "base/sys.h"
 #include "queue/logs.h"
 #include "spool/idlock.h"
 
@@ -89,6 +92,31 @@ int arrival_reserve(struct queue *q, const char *id, struct id_set *set, const c
     }
 }
 
+static int compare_job_ids(const void *a, const void *b)
+{
+    const struct job *const *x = a, *const *y = b;
+    int by_id = strcmp((*x)->id, (*y)->id);
+    return by_id ? by_id : (*x > *y) - (*x < *y);
+}
+
+int arrival_check_twins(const struct job *jobs, size_t n, size_t *bad, struct err *err)
+{
+    const struct job **order = calloc(n, sizeof *order);
+    if (!order)
+        return err_sys(err, "enqueue", "a batch");
+    for (size_t i = 0; i < n; i++)
+        order[i] = &jobs[i];
+    qsort(order, n, sizeof *order, compare_job_ids);
+    int r = 0;
+    for (size_t i = 1; i < n && r == 0; i++)
+        if (strcmp(order[i - 1]->id, order[i]->id) == 0) {
+            *bad = (size_t)(order[i] - jobs);
+            r = err_set(err, ERR_EXISTS, "id \"%s\" is there twice in this batch", order[i]->id);
+        }
+    free(order);
+    return r;
+}
+
 void arrival_undo(struct queue *q, const struct job *job, const struct arrival *a)
 {
     if (a->written && !a->published)
@@ -102,4 +130,19 @@ int arrival_sync(struct queue *q, struct err *err)
     return file_sync_dir(q->spool, DIR_PENDING) == 0
                ? 0
                : err_sys(err, "sync", dir_name(DIR_PENDING));
+}
+
+static int sync_one_by_one(struct queue *q, const struct arrival *a, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (file_sync(q->spool, DIR_TMP, a[i].tmp) != 0)
+            return -1;
+    return 0;
+}
+
+int arrival_sync_written(struct queue *q, const struct arrival *a, size_t n, struct err *err)
+{
+    if (sys_sync_fs(q->spool->root) == 0 || (errno == ENOSYS && sync_one_by_one(q, a, n) == 0))
+        return 0;
+    return err_sys(err, "sync", q->spool->path);
 }

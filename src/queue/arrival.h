@@ -1,5 +1,5 @@
-/* arrival.h: the steps in which a job comes into pending/, for enqueue.c and
- * enqueue_unique.c, in the order of this file.  Whoever fails behind _reserve
+/* arrival.h: the steps in which a job comes into pending/, for enqueue.c,
+ * enqueue_unique.c and drop.c, in the order of this file.  Whoever fails behind _reserve
  * calls _undo; what is acknowledged was synced by _sync. */
 #ifndef QUEUE_ARRIVAL_H
 #define QUEUE_ARRIVAL_H
@@ -22,6 +22,9 @@ int arrival_refuse_full(const struct queue *q, struct err *err);
  * for one job changes its times only. */
 int arrival_accept(struct queue *q, struct job *job, int64_t now, struct err *err);
 
+/* The same id twice in one batch: *bad is the later one. */
+int arrival_check_twins(const struct job *jobs, size_t n, size_t *bad, struct err *err);
+
 /* The right to its id: *fd is the lock.  Waits a little while somebody has it who
  * may give it back; ERR_EXISTS, ERR_BUSY.  set, batch, fresh as in ids.h. */
 int arrival_reserve(struct queue *q, const char *id, struct id_set *set, const char *batch,
@@ -31,6 +34,8 @@ int arrival_refuse_id(enum ids_claim c, const char *id, struct err *err);
 void arrival_name(const struct job *job, int64_t now, struct arrival *a);
 int arrival_write(struct queue *q, const struct job *job, enum file_sure sure, struct arrival *a,
                   struct err *err);
+/* Of many, written FILE_CACHED. */
+int arrival_sync_written(struct queue *q, const struct arrival *a, size_t n, struct err *err);
 int arrival_publish(struct queue *q, const struct job *job, struct arrival *a, struct err *err);
 int arrival_sync(struct queue *q, struct err *err);
 

@@ -10,14 +10,12 @@
  */
 #include "queue/enqueue.h"
 
-#include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/sys.h"
 #include "queue/arrival.h"
+#include "queue/drop.h"
 #include "spool/file.h"
 #include "spool/idlock.h"
 #include "spool/scan.h"
@@ -27,6 +25,8 @@ int enqueue_job(struct queue *q, struct job *job, struct err *err)
     struct arrival a = {.written = false};
     int64_t now = clock_wall_us();
     int lock;
+    if (spool_is_member(q->spool))
+        return drop_jobs(q, job, 1, &(size_t){0}, err);
     if (arrival_refuse_full(q, err) != 0 || arrival_accept(q, job, now, err) != 0 ||
         arrival_reserve(q, job->id, NULL, NULL, &lock, &a.reserved, err) != 0)
         return -1;
@@ -44,6 +44,8 @@ int enqueue_dry(struct queue *q, struct job *job, struct err *err)
 {
     enum dir state;
     char file[FILE_NAME_MAX + 1];
+    if (spool_is_member(q->spool))
+        return drop_dry(q, job, err);
     if (job->id[0] && idlock_exists(q->spool, job->id) &&
         scan_find(q->spool, job->id, &state, file) == 1)
         return arrival_refuse_id(IDS_IN_USE, job->id, err);
@@ -62,32 +64,6 @@ struct batch {
     struct id_set in_use;
 };
 
-static int compare_job_ids(const void *a, const void *b)
-{
-    const struct job *const *x = a, *const *y = b;
-    int by_id = strcmp((*x)->id, (*y)->id);
-    return by_id ? by_id : (*x > *y) - (*x < *y);
-}
-
-/* The same id twice in one batch: name the later one. */
-static int check_twins(struct batch *b, size_t *bad, struct err *err)
-{
-    const struct job **order = calloc(b->n, sizeof *order);
-    if (!order)
-        return err_sys(err, "enqueue", "a batch");
-    for (size_t i = 0; i < b->n; i++)
-        order[i] = &b->jobs[i];
-    qsort(order, b->n, sizeof *order, compare_job_ids);
-    int r = 0;
-    for (size_t i = 1; i < b->n && r == 0; i++)
-        if (strcmp(order[i - 1]->id, order[i]->id) == 0) {
-            *bad = (size_t)(order[i] - b->jobs);
-            r = err_set(err, ERR_EXISTS, "id \"%s\" is there twice in this batch", order[i]->id);
-        }
-    free(order);
-    return r;
-}
-
 /* Strictly rising times: first in, first out. */
 static int accept_all(struct batch *b, size_t *bad, struct err *err)
 {
@@ -98,7 +74,7 @@ static int accept_all(struct batch *b, size_t *bad, struct err *err)
         }
         arrival_name(&b->jobs[i], b->now + (int64_t)i, &b->arrival[i]);
     }
-    return check_twins(b, bad, err);
+    return arrival_check_twins(b->jobs, b->n, bad, err);
 }
 
 static int prepare_all(struct batch *b, size_t *bad, struct err *err)
@@ -118,19 +94,10 @@ static int prepare_all(struct batch *b, size_t *bad, struct err *err)
     return 0;
 }
 
-static int sync_one_by_one(struct batch *b)
-{
-    for (size_t i = 0; i < b->n; i++)
-        if (file_sync(b->q->spool, DIR_TMP, b->arrival[i].tmp) != 0)
-            return -1;
-    return 0;
-}
-
 static int publish_all(struct batch *b, struct err *err)
 {
-    struct spool *sp = b->q->spool;
-    if (sys_sync_fs(sp->root) != 0 && (errno != ENOSYS || sync_one_by_one(b) != 0))
-        return err_sys(err, "sync", sp->path);
+    if (arrival_sync_written(b->q, b->arrival, b->n, err) != 0)
+        return -1;
     for (size_t i = 0; i < b->n; i++)
         if (arrival_publish(b->q, &b->jobs[i], &b->arrival[i], err) != 0)
             return -1;
@@ -158,6 +125,8 @@ int enqueue_many(struct queue *q, struct job *jobs, size_t n, size_t *bad, struc
     *bad = n;
     if (n == 0)
         return 0;
+    if (spool_is_member(q->spool))
+        return drop_jobs(q, jobs, n, bad, err);
     if (arrival_refuse_full(q, err) != 0)
         return -1;
     b.arrival = calloc(n, sizeof *b.arrival);

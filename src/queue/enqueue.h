@@ -2,7 +2,10 @@
  *
  *   lock ids/ID (made anew), write tmp/u, sync, rename to pending/, sync pending/
  *
- * A crash leaves litter in tmp/ and a free id, or the job, unacknowledged. */
+ * A crash leaves litter in tmp/ and a free id, or the job, unacknowledged.
+ *
+ * Where this user is a member (spool.h) all but enqueue_unique drop files instead,
+ * see drop.h. */
 #ifndef QUEUE_ENQUEUE_H
 #define QUEUE_ENQUEUE_H
 
@@ -22,7 +25,8 @@ int enqueue_many(struct queue *q, struct job *jobs, size_t n, size_t *bad, struc
  * been deleted.  1: one is there: *there is what it was when we looked, for the
  * caller to release; nothing was added, and it survives a power cut too.
  * -1: ERR_STATE the id is that of a report about a quarantined file; ERR_BUSY
- * somebody moved the old job and did not stop within 5 s. */
+ * somebody moved the old job and did not stop within 5 s;
+ * ERR_BAD a member cannot know. */
 int enqueue_unique(struct queue *q, struct job *job, struct found *there, struct err *err);
 
 /* The same, but nothing is stored: 0 as enqueue_dry, 1 as enqueue_unique. */

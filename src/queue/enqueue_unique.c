@@ -168,15 +168,18 @@ static enum step try_once(struct queue *q, struct job *job, struct found *there,
     return has_ended(there) ? replace(q, job, there, err) : take_there(q, there, err);
 }
 
-static int refuse_nameless(const struct job *job, struct err *err)
+/* A member cannot see whether it runs. */
+static int refuse(const struct queue *q, const struct job *job, struct err *err)
 {
+    if (spool_refuse_member(q->spool, err) != 0)
+        return -1;
     return job->id[0] ? 0 : err_set(err, ERR_BAD, "a unique job needs an id");
 }
 
 int enqueue_unique(struct queue *q, struct job *job, struct found *there, struct err *err)
 {
     int64_t until = clock_mono_us() + PATIENCE_US;
-    if (refuse_nameless(job, err) != 0)
+    if (refuse(q, job, err) != 0)
         return -1;
     for (;;) {
         struct err why = ERR_INIT; /* why we look again is no failure */
@@ -193,7 +196,7 @@ int enqueue_unique(struct queue *q, struct job *job, struct found *there, struct
 
 int enqueue_unique_dry(struct queue *q, struct job *job, struct found *there, struct err *err)
 {
-    if (refuse_nameless(job, err) != 0)
+    if (refuse(q, job, err) != 0)
         return -1;
     int found = look(q, job->id, there, err);
     int gone = found > 0 ? found_read(q, there, err) : 1;

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "queue/quarantine.h"
 #include "spool/file.h"
 #include "spool/idlock.h"
 #include "spool/scan.h"
@@ -73,6 +74,67 @@ int found_read(struct queue *q, struct found *f, struct err *err)
     return 0;
 }
 
+bool find_dropped(const struct queue *q, const char *id)
+{
+    struct stat st;
+    struct name n = {0};
+    char file[FILE_NAME_MAX + 1];
+    if (!name_id_valid(id))
+        return false;
+    snprintf(n.id, sizeof n.id, "%s", id);
+    name_format(DIR_DONE, &n, file); /* ID.json */
+    return fstatat(q->spool->dir[DIR_PENDING], file, &st, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+struct report_search {
+    char prefix[ID_MAX + 1];
+    size_t len;
+    char *report;
+};
+
+static int match_report(const char *file, void *arg)
+{
+    struct report_search *s = arg;
+    struct name n;
+    if (strncmp(file, s->prefix, s->len) != 0 || !name_parse(DIR_DEAD, file, &n))
+        return 0;
+    snprintf(s->report, ID_MAX + 1, "%s", n.id);
+    return 1;
+}
+
+bool find_report(const struct queue *q, const char *id, char report[ID_MAX + 1])
+{
+    struct report_search s = {.report = report};
+    struct name n = {0};
+    char file[FILE_NAME_MAX + 1];
+    snprintf(n.id, sizeof n.id, "%s", id);
+    name_format(DIR_DONE, &n, file);
+    quarantine_report_id(file, 0, s.prefix);
+    s.len = strlen(s.prefix) - 1; /* all but the inode */
+    return scan_dir(q->spool, DIR_DEAD, match_report, &s) == 1;
+}
+
+/* Where jobs are hidden from us there is more to say than "none". */
+static int not_seen(struct queue *q, const char *id, struct err *err)
+{
+    char report[ID_MAX + 1];
+    bool refused = name_id_valid(id) && find_report(q, id, report);
+    return err_set(err, ERR_UNKNOWN, "no job \"%s\" in %s that you can see; it may be running or "
+                   "waiting for a retry%s%s", id, q->spool->path,
+                   refused ? "; a file of that name was refused: queuectl show " : "",
+                   refused ? report : "");
+}
+
+static int not_found(struct queue *q, const char *id, struct err *err)
+{
+    if (spool_hides_jobs(q->spool) && !find_dropped(q, id))
+        return not_seen(q, id, err);
+    if (find_dropped(q, id))
+        return err_set(err, ERR_UNKNOWN, "%s lies in %s/%s/ and is not taken in yet", id,
+                       q->spool->path, dir_name(DIR_PENDING));
+    return err_set(err, ERR_UNKNOWN, "no job \"%s\" in %s", id, q->spool->path);
+}
+
 int find_job(struct queue *q, const char *id, struct found *out, struct err *err)
 {
     for (int i = 0; i < LOOKS; i++) {
@@ -85,7 +147,7 @@ int find_job(struct queue *q, const char *id, struct found *out, struct err *err
         if (r <= 0)
             return r;
     }
-    return err_set(err, ERR_UNKNOWN, "no job \"%s\" in %s", id, q->spool->path);
+    return not_found(q, id, err);
 }
 
 bool find_still(const struct queue *q, enum dir state, const char *file)

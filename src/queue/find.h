@@ -16,7 +16,7 @@ struct found {
     struct stat st;
 };
 
-/* ERR_UNKNOWN: no such job.  On success the caller releases. */
+/* ERR_UNKNOWN: no such job, or none that we can see.  On success the caller releases. */
 int find_job(struct queue *q, const char *id, struct found *out, struct err *err);
 void found_release(struct found *f);
 
@@ -30,6 +30,14 @@ int64_t found_changed(const struct found *f);
 /* Only where it lies: 1 found, 0 no such job, -1 trouble. */
 int find_place(struct queue *q, const char *id, enum dir *state, char file[FILE_NAME_MAX + 1],
                struct err *err);
+
+/* Is it dropped as pending/ID.json and not taken in yet?  (find_job and find_place do
+ * not find such a one; what it says is not checked.) */
+bool find_dropped(const struct queue *q, const char *id);
+
+/* Is there a report about a file that was dropped as ID.json?  The id of one of them.
+ * Whose file that was is not known.  Reads dead/. */
+bool find_report(const struct queue *q, const char *id, char report[ID_MAX + 1]);
 
 /* Does this file still lie there?  One look, no scan: for watching a run end. */
 bool find_still(const struct queue *q, enum dir state, const char *file);

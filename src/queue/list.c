@@ -82,6 +82,14 @@ static bool wants_state(const struct list_filter *f, enum dir d)
     return false;
 }
 
+bool list_is_partial(const struct queue *q, const struct list_filter *f)
+{
+    for (int d = 0; d < STATE_COUNT; d++)
+        if (wants_state(f, (enum dir)d) && spool_is_closed(q->spool, (enum dir)d))
+            return true;
+    return false;
+}
+
 static bool wants_name(const struct list_filter *f, const struct name *n, int64_t now)
 {
     switch (f->part) {

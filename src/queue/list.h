@@ -25,6 +25,9 @@ bool list_filter_parse(const char *word, struct list_filter *f);
 int list_jobs(struct queue *q, const struct list_filter *f,
               int (*visit)(struct found *job, void *arg), void *arg, struct err *err);
 
+/* May this part hold jobs that are closed to us? */
+bool list_is_partial(const struct queue *q, const struct list_filter *f);
+
 /* Counts, without opening a document. */
 struct counts {
     size_t state[STATE_COUNT];

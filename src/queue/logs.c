@@ -33,6 +33,10 @@ void logs_worker_name(const char *token, enum logs_stream stream, char out[FILE_
 
 static int open_log(struct queue *q, const char *file)
 {
+    if (spool_is_closed(q->spool, DIR_LOGS)) {
+        errno = EACCES;
+        return -1;
+    }
     return io_open(q->spool->dir[DIR_LOGS], file, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0);
 }
 

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "queue/drop.h"
 #include "queue/journal.h"
 #include "queue/recover.h"
 
@@ -17,6 +18,9 @@ static void load_settings(struct queue *q)
     if (fstatat(root, SETTINGS_FILE, &q->settings_seen, AT_SYMLINK_NOFOLLOW) != 0)
         q->settings_seen = (struct stat){0};
     settings_load(root, &q->settings, &q->settings_err);
+    q->settings_closed = q->settings_err.errnum == EACCES && q->spool->owner != geteuid();
+    if (q->settings_closed)
+        q->settings_err = (struct err)ERR_INIT;
     trust_set(q->spool->trust, q->settings.allow_users, q->settings.allow_group,
               q->settings_err.kind == ERR_NONE ? &q->settings_err : NULL);
 }
@@ -35,8 +39,10 @@ static int open_at(struct queue *q, const char *path, bool make, struct err *err
 
 static int check_trust(const struct queue *q, enum queue_use use, struct err *err)
 {
-    if (use == QUEUE_READ)
+    if (use == QUEUE_READ || (use == QUEUE_ENQUEUE && spool_is_member(q->spool)))
         return 0;
+    if (use == QUEUE_READ_ALL)
+        return spool_check_open(q->spool, err);
     if (use == QUEUE_CONFIGURE)
         return spool_check_root(q->spool, err);
     return spool_check_settings_file(q->spool, &q->settings_seen, SETTINGS_FILE, err) == 0
@@ -51,7 +57,7 @@ int queue_open(struct queue *q, const char *path, enum queue_use use, struct err
     char *place = spool_locate(path, &is_default, err);
     if (!place)
         return -1;
-    int r = open_at(q, place, is_default && use != QUEUE_READ, err);
+    int r = open_at(q, place, is_default && use >= QUEUE_ENQUEUE, err);
     free(place);
     if (r != 0)
         return -1;
@@ -65,6 +71,8 @@ int queue_open(struct queue *q, const char *path, enum queue_use use, struct err
 
 void queue_close(struct queue *q)
 {
+    drops_free(q->drops);
+    q->drops = NULL;
     journal_close(q);
     spool_close(q->spool);
     q->spool = NULL;
@@ -113,15 +121,26 @@ int queue_init(const char *path, const char *group, bool adopt, char **made, str
     free(place);
     if (!sp)
         return -1;
-    *made = strdup(sp->path);
+    r = spool_check_open(sp, err);
+    *made = r == 0 ? strdup(sp->path) : NULL;
     spool_close(sp);
-    return *made ? 0 : err_sys(err, "make", "the spool");
+    return r != 0 || *made ? r : err_sys(err, "make", "the spool");
 }
 
 static bool same_file(const struct stat *a, const struct stat *b)
 {
     return a->st_ino == b->st_ino && a->st_size == b->st_size &&
            a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
+}
+
+int queue_check_settings(const struct queue *q, struct err *err)
+{
+    char owner[TRUST_NAME_MAX + 1];
+    if (!q->settings_closed)
+        return 0;
+    trust_user_name(q->spool->owner, owner);
+    return err_set(err, ERR_BAD, "%s/" SETTINGS_FILE " belongs to user %s and is closed to you; "
+                   "run this as that user: sudo -u %s queuectl ...", q->spool->path, owner, owner);
 }
 
 int queue_refresh_settings(struct queue *q, struct err *err)

@@ -20,18 +20,27 @@ struct queue {
     struct settings settings;
     struct stat settings_seen; /* of the file they were read from */
     struct err settings_err;   /* its first bad line, if any: worth a warning */
+    bool settings_closed;      /* a member cannot read them: `settings` are the defaults */
     int journal_fd;            /* of journal_day, or -1 */
     char journal_day[11];
+    struct drops *drops;       /* see drop.h */
+    size_t drops_kept;
 };
 
-enum queue_use { QUEUE_READ, QUEUE_WRITE, QUEUE_CONFIGURE };
+/* What a spool is opened for, and who may:
+ *   READ       look at what is open to this user (spool_hides_jobs)
+ *   READ_ALL   the same, and nothing may be closed
+ *   ENQUEUE    as WRITE; or, by a member, drop files: enqueue.h does it
+ *   WRITE      whom spool_check_trust lets
+ *   CONFIGURE  change the settings: the root must be ours only, since whom to
+ *              trust is said there
+ * The last three make the default spool where it is missing. */
+enum queue_use { QUEUE_READ, QUEUE_READ_ALL, QUEUE_ENQUEUE, QUEUE_WRITE, QUEUE_CONFIGURE };
 
-/* Open the spool at `path` (NULL: see spool_locate).  QUEUE_WRITE makes the
- * default spool where it is missing and insists on spool_check_trust;
- * QUEUE_CONFIGURE, to change the settings, insists on the root being ours only:
- * whom to trust is said there.  ERR_UNKNOWN: there is no spool there (a reader then answers as if it were
- * empty); err->text says which was looked for. A bad line in the settings is no
- * failure: the rest is in force and settings_err tells. The caller closes. */
+/* Open the spool at `path` (NULL: see spool_locate).  ERR_UNKNOWN: there is no
+ * spool there (a reader then answers as if it were empty); err->text says which
+ * was looked for.  A bad line in the settings is no failure: the rest is in force
+ * and settings_err tells.  The caller closes. */
 int queue_open(struct queue *q, const char *path, enum queue_use use, struct err *err);
 void queue_close(struct queue *q);
 
@@ -40,6 +49,9 @@ void queue_close(struct queue *q);
  * over a copied spool, or one that came from another host: every run in it is
  * lost, every request void. *made: the path, for the caller to free. */
 int queue_init(const char *path, const char *group, bool adopt, char **made, struct err *err);
+
+/* Can this user read the settings?  ERR_BAD. */
+int queue_check_settings(const struct queue *q, struct err *err);
 
 /* Read the settings anew if the file changed: 1 they did, 0 no, -1 the file is
  * bad (*err) and the good part of it is in force. */

@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "queue/drop.h"
 #include "queue/find.h"
 #include "spool/idlock.h"
 #include "spool/scan.h"
@@ -24,9 +25,14 @@
 #define DELETED_MS 500 /* nothing tells that a job was deleted */
 #define LOOK_MIN_US (2 * US_PER_MS)
 
+struct awaited {
+    const char *id;
+    const struct drop *drop; /* NULL: not dropped by us */
+};
+
 struct waiting {
     struct queue *q;
-    const char **left; /* ids not ended yet */
+    struct awaited *left; /* not ended yet */
     size_t n;
     bool any_dead;
     bool all;          /* no ids: everything */
@@ -36,36 +42,29 @@ struct waiting {
     int64_t next_thorough_us;
 };
 
-/* A file that was dropped and is not taken in yet. */
-static bool is_dropped(struct queue *q, const char *id)
-{
-    struct stat st;
-    struct name n = {0};
-    char file[FILE_NAME_MAX + 1];
-    snprintf(n.id, sizeof n.id, "%s", id);
-    name_format(DIR_DONE, &n, file);
-    return fstatat(q->spool->dir[DIR_PENDING], file, &st, AT_SYMLINK_NOFOLLOW) == 0;
-}
-
 /* 1 ended, 0 not yet, -1 *err. */
-static int look_at(struct waiting *w, const char *id, struct err *err)
+static int look_at(struct waiting *w, const struct awaited *a, struct err *err)
 {
     enum dir state;
     char file[FILE_NAME_MAX + 1];
+    const char *id = a->id;
+    struct queue *q = w->q;
     if (!name_id_valid(id))
         return err_set(err, ERR_UNKNOWN, "\"%s\" is no job's id", id);
-    int found = scan_find_ended(w->q->spool, id, &state, file);
-    if (found == 0 && (is_dropped(w->q, id) || (!w->thorough && idlock_exists(w->q->spool, id))))
+    int found = a->drop ? drop_ended(q, a->drop, &state)
+                        : scan_find_ended(q->spool, id, &state, file);
+    bool may_run = a->drop || find_dropped(q, id) || spool_hides_jobs(q->spool);
+    if (found == 0 && (may_run || (!w->thorough && idlock_exists(q->spool, id))))
         return 0;
     if (found == 0) /* reads pending/: not at every event */
-        found = find_place(w->q, id, &state, file, err);
+        found = find_place(q, id, &state, file, err);
     if (found < 0)
         return err->kind ? -1 : err_sys(err, "look for", id);
-    if (found == 0 && (is_dropped(w->q, id) || idlock_is_held(w->q->spool, id)))
+    if (found == 0 && (find_dropped(q, id) || idlock_is_held(q->spool, id)))
         return 0; /* held: its run goes on, though somebody moved the file away */
     if (found == 0)
         return err_set(err, ERR_UNKNOWN, "no job \"%s\" in %s (never there, or deleted)", id,
-                       w->q->spool->path);
+                       q->spool->path);
     w->any_dead |= state == DIR_DEAD;
     return state == DIR_DONE || state == DIR_DEAD;
 }
@@ -73,7 +72,7 @@ static int look_at(struct waiting *w, const char *id, struct err *err)
 static int look_at_named(struct waiting *w, struct err *err)
 {
     for (size_t i = 0; i < w->n;) {
-        int r = look_at(w, w->left[i], err);
+        int r = look_at(w, &w->left[i], err);
         if (r < 0)
             return -1;
         if (r)
@@ -198,11 +197,27 @@ static int wait_loop(struct waiting *w, struct watch *watch, int64_t timeout_ms,
     }
 }
 
+static int refuse_all(const struct queue *q, struct err *err)
+{
+    return err_set(err, ERR_BAD, "what runs on %s or waits for a retry is closed to you, so only "
+                   "named jobs can be waited for: queuectl wait ID", q->spool->path);
+}
+
+/* The next look begins where the last drop was found: a batch is in one order. */
+static void fill_left(struct waiting *w, const char *const *ids)
+{
+    size_t at = 0;
+    for (size_t i = 0; i < w->n; i++)
+        w->left[i] = (struct awaited){ids[i], drop_find(w->q, ids[i], &at)};
+}
+
 int wait_jobs(struct queue *q, const char *const *ids, size_t n, int64_t timeout_ms,
               const volatile int *interrupted, enum wait_end *end, struct err *err)
 {
     struct waiting w = {.q = q, .n = n, .all = n == 0, .began_us = clock_wall_us()};
     unsigned dirs = 1u << DIR_DONE | 1u << DIR_DEAD | (n == 0 ? 1u << DIR_PENDING : 0);
+    if (w.all && spool_hides_jobs(q->spool))
+        return refuse_all(q, err);
     w.left = n ? malloc(n * sizeof *w.left) : NULL;
     struct watch *watch = watch_open(q->spool, dirs);
     int r = -1;
@@ -210,8 +225,7 @@ int wait_jobs(struct queue *q, const char *const *ids, size_t n, int64_t timeout
         errno = ENOMEM;
         err_sys(err, "wait for", "jobs");
     } else {
-        for (size_t i = 0; i < n; i++)
-            w.left[i] = ids[i];
+        fill_left(&w, ids);
         r = wait_loop(&w, watch, timeout_ms, interrupted, end, err);
     }
     if (watch)

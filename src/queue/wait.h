@@ -4,11 +4,14 @@
 
 #include "queue/queue.h"
 
+/* A job that was dropped through this handle (drop.h) and refused counts as dead. */
 enum wait_end { WAIT_DONE, WAIT_DEAD, WAIT_TIMEOUT, WAIT_INTERRUPTED };
 
 /* Wait until each of the n jobs lies in done/ or dead/ (ERR_UNKNOWN where one
- * was never there or was deleted meanwhile).  n = 0: until nothing is pending,
- * failed or processing; jobs that died meanwhile count.  Held jobs are waited
+ * was never there or was deleted meanwhile; where jobs are hidden from us it may run,
+ * and is waited for).  n = 0: until nothing is pending,
+ * failed or processing (ERR_BAD where that cannot be seen); jobs that died meanwhile
+ * count.  Held jobs are waited
  * for only by name.  timeout_ms < 0: for ever.  *interrupted (may be NULL) ends
  * it when a signal handler sets it.  *end: WAIT_DEAD if one is dead. */
 int wait_jobs(struct queue *q, const char *const *ids, size_t n, int64_t timeout_ms,

@@ -18,7 +18,8 @@ enum idlock idlock_take(const struct spool *sp, const char *id, int *fd, bool *f
 
 /* Is it held just now?  (Makes nothing.) */
 bool idlock_is_held(const struct spool *sp, const char *id);
-/* Is the id known at all: has it a file in ids/? */
+/* Is the id known at all: has it a file in ids/?  (Where ids/ is closed to us: it
+ * may.) */
 bool idlock_exists(const struct spool *sp, const char *id);
 
 /* Free the id (the caller holds the lock and has removed the job). */

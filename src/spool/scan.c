@@ -24,7 +24,8 @@ static int open_list(struct scan *s, int dirfd)
 
 int scan_open(struct scan *s, const struct spool *sp, enum dir d)
 {
-    return open_list(s, sp->dir[d]);
+    s->dir = NULL;
+    return spool_is_closed(sp, d) ? 0 : open_list(s, sp->dir[d]);
 }
 
 static bool is_dots(const char *file)
@@ -49,7 +50,7 @@ static int read_some(DIR *dir, size_t n, int (*visit)(const char *, void *), voi
 int scan_slice(struct scan *s, size_t n, int (*visit)(const char *, void *), void *arg)
 {
     int stop = 0;
-    int more = read_some(s->dir, n, visit, arg, &stop);
+    int more = s->dir ? read_some(s->dir, n, visit, arg, &stop) : 0;
     return stop ? 0 : more;
 }
 
@@ -75,7 +76,7 @@ int scan_folder(int dirfd, int (*visit)(const char *, void *), void *arg)
 
 int scan_dir(const struct spool *sp, enum dir d, int (*visit)(const char *, void *), void *arg)
 {
-    return scan_folder(sp->dir[d], visit, arg);
+    return spool_is_closed(sp, d) ? 0 : scan_folder(sp->dir[d], visit, arg);
 }
 
 struct wanted {

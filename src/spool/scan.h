@@ -8,7 +8,8 @@
 
 /* Call visit for every entry but "." and ".."; non-zero from it ends the scan
  * and is returned.  0 when read to its end, -1 and errno on trouble.  The order
- * is the file system's: any. */
+ * is the file system's: any.  A folder that is closed to us
+ * (spool.h) is read as an empty one. */
 int scan_dir(const struct spool *sp, enum dir d, int (*visit)(const char *file, void *arg),
              void *arg);
 

@@ -19,6 +19,13 @@
 
 /* -- opening ------------------------------------------------------------- */
 
+/* Without these there is nothing to see for one who is not the owner. */
+static bool is_needed(enum dir d)
+{
+    return d == DIR_PENDING || d == DIR_DONE || d == DIR_DEAD;
+}
+
+/* *fd is -1 where it is closed to us, which is no error. */
 static int open_folder(const struct spool *sp, enum dir d, int *fd, struct err *err)
 {
     struct stat st;
@@ -26,7 +33,7 @@ static int open_folder(const struct spool *sp, enum dir d, int *fd, struct err *
     snprintf(where, sizeof where, "%s/%s", sp->path, dir_name(d));
     *fd = io_open(sp->root, dir_name(d), O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
     if (*fd < 0 && errno == EACCES && sp->owner != geteuid())
-        return spool_closed_to_us(sp->path, sp->owner, err);
+        return is_needed(d) ? spool_closed_to_us(sp->path, sp->owner, err) : 0;
     if (*fd < 0 && errno == ENOENT)
         return err_set(err, ERR_BAD, "%s is missing; make it again: mkdir -m 700 %s", where,
                        where);
@@ -49,7 +56,8 @@ static mode_t mode_in(int fd)
 
 static void look_at_modes(struct spool *sp)
 {
-    sp->document_mode = mode_in(sp->dir[DIR_DONE]);
+    /* What a member writes must be readable for the owner, who is of the group too. */
+    sp->document_mode = sp->owner == geteuid() ? mode_in(sp->dir[DIR_DONE]) : 0640;
     sp->log_mode = mode_in(sp->dir[DIR_LOGS]);
 }
 
@@ -210,9 +218,10 @@ int spool_refresh(struct spool *sp, struct err *err)
                 close(fd);
             return -1;
         }
-        close(sp->dir[d]);
+        replaced |= fd >= 0 || sp->dir[d] >= 0; /* else it is closed to us as before */
+        if (sp->dir[d] >= 0)
+            close(sp->dir[d]);
         sp->dir[d] = fd;
-        replaced = 1;
     }
     look_at_modes(sp);
     return replaced;

@@ -23,7 +23,7 @@
 struct spool {
     char *path; /* absolute, symlinks resolved */
     int root;
-    int dir[DIR_COUNT];
+    int dir[DIR_COUNT]; /* -1: closed to us, see spool_is_closed */
     dev_t dev;
     uid_t owner;           /* of the root */
     mode_t document_mode;  /* of new documents: 0640 where the group may read done/, else 0600 */
@@ -41,7 +41,8 @@ int spool_init(const char *path, const char *group, struct err *err);
 
 /* Open a spool that is there: refuses what is no spool (ERR_UNKNOWN), a newer
  * format, a copied spool, another host's, a network file system, folders on
- * different file systems.  The caller closes. */
+ * different file systems.  To whom pending/, done/ or dead/ is closed, the whole
+ * is; who may see these opens it without the others.  The caller closes. */
 struct spool *spool_open(const char *path, struct err *err);
 /* The same without asking whether it is this host's and no copy: to adopt it. */
 struct spool *spool_open_foreign(const char *path, struct err *err);
@@ -49,6 +50,22 @@ void spool_close(struct spool *sp);
 
 /* Make this inode, host and boot the ones the spool is known by. */
 int spool_identify(struct spool *sp, struct err *err);
+
+/* Who is not the owner may find folders closed: a scan of one is empty, and what
+ * lies there cannot be known. */
+static inline bool spool_is_closed(const struct spool *sp, enum dir d)
+{
+    return sp->dir[d] < 0;
+}
+/* May there be jobs that we cannot see? */
+bool spool_hides_jobs(const struct spool *sp);
+/* Is all of it open to us?  ERR_BAD. */
+int spool_check_open(const struct spool *sp, struct err *err);
+
+/* Is this user a member: neither the owner nor root, but may write to pending/ and
+ * tmp/?  He may look, and drop files; all that is more is refused (ERR_BAD). */
+bool spool_is_member(const struct spool *sp);
+int spool_refuse_member(const struct spool *sp, struct err *err);
 
 /* May this user write here, and else only those who are trusted?  Whoever can
  * write to a spool runs commands as its workers' user, so writers and workers ask

@@ -1,11 +1,17 @@
 /* spool_trust.c: may this user work on this spool, and who else can?
  *
+ *   the owner   everything
+ *   root        look at everything; change nothing, it would be root's then
+ *   a member    look at pending/, done/, dead/ and logs/, drop files
+ *   others      nothing
+ *
  * Only pending/ and tmp/ may ever be open to others.  The trusted group may do
  * there as it likes: its members run commands as the workers' user anyway.
  * Anybody else who can write there must be kept off others' files by the sticky
  * bit, as in /tmp; what he drops is refused by its owner.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdint.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -26,8 +32,41 @@ int spool_closed_to_us(const char *path, uid_t owner, struct err *err)
     char name[TRUST_NAME_MAX + 1];
     trust_user_name(owner, name);
     return err_set(err, ERR_BAD, "%s belongs to user %s and is closed to you; run this as that "
-                   "user: sudo -u %s queuectl ..., or drop the job as a file into pending/, see "
-                   "queuectl-spool(7)", path, name, name);
+                   "user: sudo -u %s queuectl ...; who else may do what: queuectl-spool(7), WHO "
+                   "MAY ENQUEUE", path, name, name);
+}
+
+bool spool_hides_jobs(const struct spool *sp)
+{
+    for (int d = 0; d < STATE_COUNT; d++)
+        if (spool_is_closed(sp, (enum dir)d))
+            return true;
+    return false;
+}
+
+int spool_check_open(const struct spool *sp, struct err *err)
+{
+    for (int d = 0; d < DIR_COUNT; d++)
+        if (spool_is_closed(sp, (enum dir)d))
+            return spool_closed_to_us(sp->path, sp->owner, err);
+    return 0;
+}
+
+static bool may_write(const struct spool *sp, enum dir d)
+{
+    return !spool_is_closed(sp, d) &&
+           faccessat(sp->dir[d], ".", W_OK | X_OK, AT_EACCESS) == 0;
+}
+
+bool spool_is_member(const struct spool *sp)
+{
+    return geteuid() != sp->owner && geteuid() != 0 && may_write(sp, DIR_PENDING) &&
+           may_write(sp, DIR_TMP);
+}
+
+int spool_refuse_member(const struct spool *sp, struct err *err)
+{
+    return spool_is_member(sp) ? spool_not_ours(sp->path, sp->owner, err) : 0;
 }
 
 static bool is_drop_folder(const struct spool *sp, int fd)

@@ -8,6 +8,7 @@
 #
 #   as USER CMD...     run it as that user, in $WORK
 #   start_people, end_people   for setup_file and teardown_file
+#   setup_home, teardown_home  for setup and teardown: alice's spool is to be $S
 # shellcheck shell=bash disable=SC2154 # WORK is set by setup_spool
 
 people_missing() {
@@ -55,6 +56,35 @@ as() {
         setpriv --reuid="$user" --regid="$(id_of "$user")" --init-groups \
         sh -c 'cd "$0" && exec "$@"' "$WORK" "$@"
 }
+
+setup_home() {
+    local why
+    why=$(people_missing)
+    [ -z "$why" ] || skip "$why"
+    setup_spool
+    rm -r spool
+    chmod 755 "$WORK"
+    mkdir home public
+    cp "$QUEUECTL_BIN" queuectl
+    chown 61001 home
+    chmod 1777 public
+    export QUEUECTL_SPOOL=$WORK/home/spool
+    S=home/spool
+}
+
+teardown_home() {
+    [ -n "${WORK:-}" ] || return 0
+    [ ! -e "$S/.queue" ] || timeout 30 nsenter \
+        --mount="/proc/$(<"$BATS_FILE_TMPDIR/pid")/ns/mnt" \
+        setpriv --reuid="$(stat -c %u "$S")" --clear-groups ./queuectl worker stop --now >/dev/null 2>&1 || true
+    teardown_spool
+}
+
+alice() { as alice ./queuectl "$@"; }
+# helper.bash looks at the spool through this.
+q() { as alice ./queuectl "$@"; }
+
+shared() { alice init --group crew "$WORK/$S" >/dev/null && alice worker start "$@" >/dev/null; }
 
 # The numbers of our people: the machine's own database does not know them.
 id_of() {
