@@ -22,6 +22,7 @@
 #include "spool/scan.h"
 
 #define FILES_SPARED 64 /* descriptors that remembered drops leave to all else */
+#define NUMBER_TRIES 8
 
 struct drop {
     char id[ID_MAX + 1];
@@ -39,6 +40,17 @@ static void file_name(const char *id, char file[FILE_NAME_MAX + 1])
     struct name n = {0};
     snprintf(n.id, sizeof n.id, "%s", id);
     name_format(DIR_DONE, &n, file);
+}
+
+/* Is there a report about this file, or about one that had its number before? */
+static bool has_report(const struct queue *q, const struct drop *d, char report[ID_MAX + 1])
+{
+    struct stat st;
+    char file[FILE_NAME_MAX + 1];
+    file_name(d->id, file);
+    quarantine_report_id(file, d->inode, report);
+    file_name(report, file);
+    return fstatat(q->spool->dir[DIR_DEAD], file, &st, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
 /* -- in ------------------------------------------------------------------ */
@@ -98,24 +110,48 @@ static bool is_room_for(int fd)
     return getrlimit(RLIMIT_NOFILE, &files) == 0 && (rlim_t)fd + FILES_SPARED < files.rlim_cur;
 }
 
-/* Before the file has its name: afterwards it may be gone at once. */
-static int look_at_written(struct dropping *d, size_t i)
+static int look_at_number(struct dropping *d, size_t i, struct err *err)
 {
     struct stat st;
     struct drop *drop = &d->drop[i];
-    int tmp = d->q->spool->dir[DIR_TMP];
-    if (fstatat(tmp, d->arrival[i].tmp, &st, AT_SYMLINK_NOFOLLOW) != 0)
-        return -1;
+    if (fstatat(d->q->spool->dir[DIR_TMP], d->arrival[i].tmp, &st, AT_SYMLINK_NOFOLLOW) != 0)
+        return err_sys(err, "look at the document of", d->jobs[i].id);
     snprintf(drop->id, sizeof drop->id, "%s", d->jobs[i].id);
     drop->inode = st.st_ino;
+    return 0;
+}
+
+/* An inode number that an old report of this name has would make that one ours:
+ * written once more, while the first file still has the number. */
+static int write_one(struct dropping *d, size_t i, enum file_sure sure, struct err *err)
+{
+    char report[ID_MAX + 1];
+    struct arrival *a = &d->arrival[i];
+    for (int tries = 0; tries < NUMBER_TRIES; tries++) {
+        struct arrival former = *a;
+        int r = arrival_write(d->q, &d->jobs[i], sure, a, err);
+        if (former.written)
+            file_drop_tmp(d->q->spool, former.tmp);
+        if (r != 0 || look_at_number(d, i, err) != 0)
+            return -1;
+        if (!has_report(d->q, &d->drop[i], report))
+            break;
+    }
+    return 0;
+}
+
+/* Before the file has its name: afterwards it may be gone at once. */
+static void keep_open(struct dropping *d, size_t i)
+{
+    struct drop *drop = &d->drop[i];
     if (d->n - i > d->q->drops_kept)
-        return 0;
-    drop->fd = io_open(tmp, d->arrival[i].tmp, O_RDONLY | O_NOFOLLOW, 0);
+        return;
+    drop->fd = io_open(d->q->spool->dir[DIR_TMP], d->arrival[i].tmp,
+                       O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0);
     if (drop->fd >= 0 && !is_room_for(drop->fd)) {
         close(drop->fd);
         drop->fd = -1;
     }
-    return 0;
 }
 
 static int write_all(struct dropping *d, size_t *bad, struct err *err)
@@ -123,10 +159,9 @@ static int write_all(struct dropping *d, size_t *bad, struct err *err)
     enum file_sure sure = d->n == 1 ? FILE_SYNCED : FILE_CACHED;
     for (size_t i = 0; i < d->n; i++) {
         *bad = i;
-        if (arrival_write(d->q, &d->jobs[i], sure, &d->arrival[i], err) != 0)
+        if (write_one(d, i, sure, err) != 0)
             return -1;
-        if (look_at_written(d, i) != 0)
-            return err_sys(err, "look at the document of", d->jobs[i].id);
+        keep_open(d, i);
     }
     *bad = d->n;
     return d->n == 1 ? 0 : arrival_sync_written(d->q, d->arrival, d->n, err);
@@ -258,16 +293,6 @@ static bool is_taken(const struct queue *q, const struct drop *d)
     file_name(d->id, file);
     return fstatat(q->spool->dir[DIR_PENDING], file, &st, AT_SYMLINK_NOFOLLOW) != 0 ||
            st.st_ino != d->inode;
-}
-
-static bool has_report(const struct queue *q, const struct drop *d, char report[ID_MAX + 1])
-{
-    struct stat st;
-    char file[FILE_NAME_MAX + 1];
-    file_name(d->id, file);
-    quarantine_report_id(file, d->inode, report);
-    file_name(report, file);
-    return fstatat(q->spool->dir[DIR_DEAD], file, &st, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
 /* What has our id in done/ or dead/ before ours was taken in is another's answer,

@@ -179,6 +179,31 @@ slept_more() { (($(slept "$1") >= $2)); }
     has "$(cat said)" 'a was refused: id "a" is in use'
 }
 
+@test "--wait does not take an old report for its own, whose file had the same number" {
+    shared
+    # The next numbers, as far as that can be told here: each has a report.
+    as alice sh -c "echo '{\"quarantined\":\"x\",\"last_error\":\"old\"}' >$S/dead/rejected-x"
+    taskset -c 0 touch public/probe
+    number=$(stat -c %i public/probe)
+    for i in {1..5}; do
+        ln "$S/dead/rejected-x" "$S/dead/$(printf 'rejected-a.json-%x.json' $((number + i)))"
+    done
+    expect 0 as web taskset -c 0 ./queuectl enqueue --wait --id a --command true
+    is "$(left)" ""
+}
+
+@test "one user of a group that cannot touch each other's files" {
+    quiet
+    as alice chmod +t $S/pending $S/tmp
+    alice config unset allow-group 2>/dev/null
+    alice config set allow-users web 2>/dev/null
+    work
+    expect 0 web enqueue --wait --id a --command true
+    expect 1 as bob ./queuectl enqueue --wait --id b --command true
+    has "$err" "b was refused: it belongs to user bob, whose jobs this spool does not run"
+    is "$(left)" ""
+}
+
 @test "the C interface: enqueue drops, all else is refused" {
     [ "${QUEUECTL_PASS:-normal}" = normal ] || skip "the normal pass builds a program"
     shared --count 2
