@@ -53,8 +53,9 @@ static int look_at(struct waiting *w, const struct awaited *a, struct err *err)
         return err_set(err, ERR_UNKNOWN, "\"%s\" is no job's id", id);
     int found = a->drop ? drop_ended(q, a->drop, &state)
                         : scan_find_ended(q->spool, id, &state, file);
-    bool may_run = a->drop || find_dropped(q, id) || spool_hides_jobs(q->spool);
-    if (found == 0 && (may_run || (!w->thorough && idlock_exists(q->spool, id))))
+    bool hidden = a->drop || spool_hides_jobs(q->spool);
+    if (found == 0 && (hidden || find_dropped(q, id) ||
+                       (!w->thorough && idlock_exists(q->spool, id))))
         return 0;
     if (found == 0) /* reads pending/: not at every event */
         found = find_place(q, id, &state, file, err);
