@@ -289,7 +289,7 @@ JOBS = [
     ("plain", doc(), []),
     ("argv", b'{"id":"@ID@","argv":["/bin/sh","-c","@CMD@"]}', [b'"argv": ["/bin/sh","-c",']),
     ("crlf", doc(b'"mine":1').replace(b",", b",\r\n") + b"\r\n", [b'"mine": 1']),
-    ("priority-minus-zero", doc(b'"priority":-0'), [b'"priority": 0']),
+    ("priority-minus-zero", doc(b'"priority":-0'), [b'"priority": -0']),
     ("mine-1e999", mine(b"1e999"), [b'"mine": 1e999']),
     ("mine-2-64", mine(b"18446744073709551616"), [b'"mine": 18446744073709551616']),
     ("mine-minus-zero", mine(b"[-0,-0.0,-0e-0]"), [b'"mine": [-0,-0.0,-0e-0]']),
