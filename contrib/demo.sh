@@ -23,6 +23,7 @@ failures=0
 
 # --- the stage -----------------------------------------------------------------
 
+clients=$(cd "$(dirname "$0")/clients" && pwd) || exit 1
 work=$(mktemp -d "${TMPDIR:-/tmp}/queuectl-demo.XXXXXX") || exit 1
 export QUEUECTL_SPOOL="$work/spool"
 
@@ -170,7 +171,7 @@ step 'mv drop.json $QUEUECTL_SPOOL/pending/broken.json'
 report_id() { queuectl list --state dead --format '{id}' | sed -n '/^rejected-broken/p'; }
 reported() { [ -n "$(report_id)" ]; }
 await 'a report about broken.json' reported
-step 'queuectl dlq list --error parsecs'
+step "queuectl show $(report_id) | grep -E '^(quarantined|last_error|advice)'"
 check 'the file is in quarantine' [ -e "$QUEUECTL_SPOOL/quarantine/broken.json" ]
 note 'Mend it, and put it back:'
 step 'sed -i.old "s/5 parsecs/5s/" $QUEUECTL_SPOOL/quarantine/broken.json'
@@ -179,8 +180,21 @@ step "queuectl dlq retry $(report_id)"
 await_state broken 'done'
 step 'queuectl logs broken'
 check 'broken is mended' logged broken mended
+if ln --version >/dev/null 2>&1; then # it needs GNU coreutils
+    note 'A client to copy, one of ten languages: it drops durably and waits for the answer.'
+    cp "$clients/queuectl.sh" .
+    step "sh queuectl.sh \"\$QUEUECTL_SPOOL\" asked '{\"command\":\"echo hi\"}' 20 | grep -E '^  \"(id|exit_code)'"
+    check 'asked said hi' logged asked hi
+fi
 
-title '6. A thousand at once: synced together, all of them or none'
+title '6. One job a line, one job a night; a thousand at once'
+step "printf '%s\n' 'summer 1' 'it'\\''s' | queuectl enqueue --lines --wait -- echo 'resized {}' | tee lines"
+check 'each line was an argument' logged "$(tail -n 1 lines)" "resized it's"
+note '--unique: not again while one of this id waits or runs.'
+quietly "queuectl enqueue --unique --id nightly --delay 1h --command 'echo once'"
+step "queuectl enqueue --unique --id nightly --delay 1h --command 'echo twice'"
+check 'it is there once' [ "$(queuectl list --state scheduled --format '{id}' | grep -c nightly)" = 1 ]
+quietly 'queuectl delete --yes nightly'
 i=0
 while [ "$i" -lt 1000 ]; do
     echo "{\"id\":\"many-$i\",\"argv\":[\"true\"]}"

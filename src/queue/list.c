@@ -147,7 +147,8 @@ static int run_order(const struct entry *a, const struct entry *b, int64_t now)
     return 0;
 }
 
-static int64_t order_now; /* qsort(3) has no argument for it */
+/* qsort(3) has no argument for it; a thread each, as queuectl.h promises. */
+static _Thread_local int64_t order_now;
 
 static int compare_waiting(const void *x, const void *y)
 {
