@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -23,6 +24,72 @@ int io_open(int dir, const char *name, int flags, mode_t mode)
         fd = openat(dir, name, flags | O_CLOEXEC, mode);
     while (fd < 0 && errno == EINTR);
     return fd;
+}
+
+const char *io_odd_kind(mode_t mode)
+{
+    static const struct {
+        mode_t type;
+        const char *name;
+    } kinds[] = {{S_IFLNK, "a symbolic link"}, {S_IFDIR, "a folder"}, {S_IFIFO, "a named pipe"},
+                 {S_IFSOCK, "a socket"},       {S_IFREG, NULL}};
+
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        if ((mode & S_IFMT) == kinds[i].type)
+            return kinds[i].name;
+    return "a device";
+}
+
+/* Systems disagree on the errno of a link or a folder, so the name is asked. */
+static bool is_odd(int dir, const char *name, struct stat *st)
+{
+    return fstatat(dir, name, st, AT_SYMLINK_NOFOLLOW) == 0 && !S_ISREG(st->st_mode);
+}
+
+/* Who did not ask for O_NONBLOCK may hand the descriptor on to a job. */
+static int insist_on_regular(int fd, int flags)
+{
+    struct stat st;
+
+    if (fstat(fd, &st) != 0)
+        return -1;
+    if (!S_ISREG(st.st_mode)) {
+        errno = EINVAL;
+        return -1;
+    }
+    return flags & O_NONBLOCK ? 0 : fcntl(fd, F_SETFL, flags & O_APPEND);
+}
+
+int io_open_file(int dir, const char *name, int flags, mode_t mode)
+{
+    int fd = io_open(dir, name, flags | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, mode);
+    int saved = errno;
+    struct stat st;
+
+    if (fd < 0) {
+        errno = is_odd(dir, name, &st) ? EINVAL : saved;
+        return -1;
+    }
+    if (insist_on_regular(fd, flags) == 0)
+        return fd;
+    saved = errno;
+    close(fd);
+    errno = saved;
+    return -1;
+}
+
+int io_error(struct err *err, const char *what, int dir, const char *folder, const char *name)
+{
+    int saved = errno;
+    const char *parent = folder ? folder : "", *slash = folder ? "/" : "";
+    struct stat st;
+    bool odd = is_odd(dir, name, &st);
+
+    errno = saved;
+    if (odd)
+        return err_set(err, ERR_SYSTEM, "%s %s%s%s: it is %s, and no regular file; move it away",
+                       what, parent, slash, name, io_odd_kind(st.st_mode));
+    return err_set(err, ERR_SYSTEM, "%s %s%s%s: %s", what, parent, slash, name, strerror(saved));
 }
 
 ssize_t io_read(int fd, void *bytes, size_t n)
@@ -97,18 +164,12 @@ int io_read_fd(int fd, struct buf *out, size_t max)
 
 int io_read_file(int dir, const char *name, struct buf *out, size_t max)
 {
-    int fd = io_open(dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0);
-    int rc = -1, saved;
-    struct stat st;
+    int fd = io_open_file(dir, name, O_RDONLY | O_NONBLOCK, 0);
+    int rc, saved;
 
     if (fd < 0)
         return -1;
-    if (fstat(fd, &st) == 0) {
-        if (S_ISREG(st.st_mode))
-            rc = io_read_fd(fd, out, max);
-        else
-            errno = EINVAL;
-    }
+    rc = io_read_fd(fd, out, max);
     saved = errno;
     close(fd);
     errno = saved;

@@ -43,7 +43,8 @@ static void stream_open(struct logs_reading *r, struct logs_source *s)
     s->sure = !live;
     s->at = 0;
     if (s->fd < 0 && errno != ENOENT) {
-        say("%s: cannot read the log of run %d: %s", r->id, r->run, strerror(errno));
+        say("%s: cannot read the log of run %d: %s", r->id, r->run,
+            errno == EINVAL ? "it is no regular file" : strerror(errno));
         r->failed = true;
     }
     if (live && !run_lives(r))

@@ -154,8 +154,8 @@ static int load_file(int dirfd, struct buf *text, struct err *err)
         return 0;
     switch (errno) {
     case EFBIG: return err_set(err, ERR_BAD, SETTINGS_FILE ": larger than %d bytes", FILE_MAX);
-    case EINVAL: return err_set(err, ERR_BAD, SETTINGS_FILE ": not a regular file");
-    case ELOOP: return err_set(err, ERR_BAD, SETTINGS_FILE ": a symbolic link is not followed");
+    case EINVAL:
+        return err_set(err, ERR_BAD, SETTINGS_FILE ": not a regular file; links are not followed");
     default: return err_sys(err, "cannot read", SETTINGS_FILE);
     }
 }

@@ -284,7 +284,7 @@ static void lock_id(struct admission *a, struct entry *e, const char *id)
         look_later(a, e, LOCKED_AGAIN_MS * US_PER_MS);
         break;
     case IDS_ERROR:
-        err_sys(&err, "lock id", id);
+        idlock_error(a->q->spool, id, &err);
         trouble(a, e, &err);
         break;
     }

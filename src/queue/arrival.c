@@ -65,13 +65,13 @@ int arrival_publish(struct queue *q, const struct job *job, struct arrival *a, s
     return 0;
 }
 
-int arrival_refuse_id(enum ids_claim c, const char *id, struct err *err)
+int arrival_refuse_id(const struct queue *q, enum ids_claim c, const char *id, struct err *err)
 {
     if (c == IDS_IN_USE)
         return err_set(err, ERR_EXISTS, "id \"%s\" is in use; see: queuectl show %s", id, id);
     if (c == IDS_BUSY)
         return err_set(err, ERR_BUSY, "id \"%s\" is in use by somebody just now; try again", id);
-    return err_sys(err, "reserve id", id);
+    return idlock_error(q->spool, id, err);
 }
 
 /* Somebody may hold a stale id for a moment (a delete, a batch): wait a little. */
@@ -87,7 +87,7 @@ int arrival_reserve(struct queue *q, const char *id, struct id_set *set, const c
             return 0;
         }
         if (c != IDS_BUSY || clock_mono_us() >= until)
-            return arrival_refuse_id(c, id, err);
+            return arrival_refuse_id(q, c, id, err);
         poll(NULL, 0, BUSY_PAUSE_MS);
     }
 }

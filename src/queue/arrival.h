@@ -29,7 +29,7 @@ int arrival_check_twins(const struct job *jobs, size_t n, size_t *bad, struct er
  * may give it back; ERR_EXISTS, ERR_BUSY.  set, batch, fresh as in ids.h. */
 int arrival_reserve(struct queue *q, const char *id, struct id_set *set, const char *batch,
                     int *fd, bool *fresh, struct err *err);
-int arrival_refuse_id(enum ids_claim c, const char *id, struct err *err);
+int arrival_refuse_id(const struct queue *q, enum ids_claim c, const char *id, struct err *err);
 
 void arrival_name(const struct job *job, int64_t now, struct arrival *a);
 int arrival_write(struct queue *q, const struct job *job, enum file_sure sure, struct arrival *a,

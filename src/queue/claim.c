@@ -29,6 +29,7 @@ void claim_release(struct claim *c)
     c->lock = -1;
     job_release(&c->job);
     buf_release(&c->result);
+    buf_release(&c->aside);
 }
 
 static void name_run(struct queue *q, const struct name *waiting, struct claim *c)
@@ -157,7 +158,7 @@ static enum claim_result lock_and_move(struct queue *q, struct claim *c, struct 
         c->lock = -1;
         if (lock == IDLOCK_BUSY)
             return CLAIM_BUSY;
-        err_sys(err, "lock id", c->name.id);
+        idlock_error(q->spool, c->name.id, err);
         return CLAIM_ERROR;
     }
     sys_mark_file(c->lock); /* recoverers end who has it so, and not each other */

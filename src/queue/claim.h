@@ -19,6 +19,7 @@ struct claim {
     struct job job;
     struct buf result;             /* the document with its result, once made */
     enum fate fate;                /* with it */
+    struct buf aside;              /* what was in the way of it: "quarantine/x, ..." */
     int64_t next_run_us;
 };
 

@@ -81,7 +81,7 @@ static int accept(struct job *job, int64_t now, struct err *err)
 static int refuse_used(struct queue *q, const char *id, struct id_set *set, struct err *err)
 {
     int there = find_dropped(q, id) ? 1 : ids_has_job(q, id, set);
-    return there == 0 ? 0 : arrival_refuse_id(there < 0 ? IDS_ERROR : IDS_IN_USE, id, err);
+    return there == 0 ? 0 : arrival_refuse_id(q, there < 0 ? IDS_ERROR : IDS_IN_USE, id, err);
 }
 
 int drop_dry(struct queue *q, struct job *job, struct err *err)
@@ -173,7 +173,7 @@ static int publish_all(struct dropping *d, size_t *bad, struct err *err)
         struct arrival *a = &d->arrival[*bad];
         const char *id = d->jobs[*bad].id;
         if (file_publish(d->q->spool, a->tmp, DIR_PENDING, a->file) != 0)
-            return errno == EEXIST ? arrival_refuse_id(IDS_IN_USE, id, err)
+            return errno == EEXIST ? arrival_refuse_id(d->q, IDS_IN_USE, id, err)
                                    : err_sys(err, "drop", id);
         a->published = true;
     }

@@ -48,7 +48,7 @@ int enqueue_dry(struct queue *q, struct job *job, struct err *err)
         return drop_dry(q, job, err);
     if (job->id[0] && idlock_exists(q->spool, job->id) &&
         scan_find(q->spool, job->id, &state, file) == 1)
-        return arrival_refuse_id(IDS_IN_USE, job->id, err);
+        return arrival_refuse_id(q, IDS_IN_USE, job->id, err);
     return arrival_accept(q, job, clock_wall_us(), err);
 }
 

@@ -139,8 +139,12 @@ static enum step replace(struct queue *q, struct job *job, struct found *old, st
     int lock;
     bool fresh;
     enum idlock l = idlock_take(q->spool, job->id, &lock, &fresh);
-    if (l != IDLOCK_OWNED)
-        return l == IDLOCK_BUSY ? STEP_AGAIN : fail(err, "lock id", job->id);
+    if (l == IDLOCK_BUSY)
+        return STEP_AGAIN;
+    if (l == IDLOCK_ERROR) {
+        idlock_error(q->spool, job->id, err);
+        return STEP_FAILED;
+    }
     int gone = found_read(q, old, err);
     enum step s = gone < 0 ? STEP_FAILED : STEP_AGAIN;
     if (gone == 0) {

@@ -114,7 +114,7 @@ static bool is_there(struct queue *q, const char *run)
     return fstatat(q->spool->dir[DIR_PROCESSING], run, &st, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
-enum finish_result finish_move(struct queue *q, const struct claim *c, struct err *err)
+enum finish_result finish_move(struct queue *q, struct claim *c, struct err *err)
 {
     char file[FILE_NAME_MAX + 1];
     enum dir to = goal(c, file);
@@ -125,7 +125,7 @@ enum finish_result finish_move(struct queue *q, const struct claim *c, struct er
             return FINISH_MOVED;
         if (errno == ENOENT && !is_there(q, c->run))
             return FINISH_TAKEN_AWAY;
-        if (errno != EEXIST || quarantine_namesake(q, to, file, c->name.id) != 0)
+        if (errno != EEXIST || quarantine_namesake(q, to, file, c) != 0)
             break;
     }
     err_sys(err, "move the finished job", c->name.id);
@@ -149,8 +149,7 @@ enum finish_result finish_run(struct queue *q, struct claim *c, struct run *r, b
     if (make_result(q, c, r, err) != 0)
         return FINISH_ERROR;
     enum finish_result f = store(q, c, sure, err);
-    if (f == FINISH_MOVED &&
-        logs_keep(q, c->name.token, c->name.id, c->job.runs, renamed) != 0) {
+    if (f == FINISH_MOVED && logs_keep(q, c, renamed) != 0) {
         err_sys(err, "keep the logs of", c->name.id);
         return FINISH_ERROR;
     }

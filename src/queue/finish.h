@@ -24,6 +24,6 @@ enum finish_result finish_run(struct queue *q, struct claim *c, struct run *r, b
                               struct err *err);
 
 /* Only the last part, for a processing file that holds its result already. */
-enum finish_result finish_move(struct queue *q, const struct claim *c, struct err *err);
+enum finish_result finish_move(struct queue *q, struct claim *c, struct err *err);
 
 #endif

@@ -149,7 +149,7 @@ int ids_lock(struct queue *q, const char *id, int64_t patience_ms, int *fd, stru
         if (lock == IDLOCK_OWNED)
             return 0;
         if (lock == IDLOCK_ERROR)
-            return err_sys(err, "lock id", id);
+            return idlock_error(q->spool, id, err);
         if (clock_mono_us() >= until)
             return err_set(err, ERR_BUSY, "%s is being run or moved just now; try again", id);
         poll(NULL, 0, RETRY_MS);

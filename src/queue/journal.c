@@ -12,34 +12,40 @@
 #include "base/io.h"
 #include "base/stamp.h"
 
-#define DAY_LEN 10
-
-static int journal_file(struct queue *q, const char *day)
+/* The file of the day `at`, an ISO time, open; -1. */
+static int journal_file(struct queue *q, const char *at, char file[JOURNAL_FILE_LEN + 1])
 {
-    char file[DAY_LEN + 8];
-    if (q->journal_fd >= 0 && strcmp(q->journal_day, day) == 0)
+    snprintf(file, JOURNAL_FILE_LEN + 1, "%.10s.jsonl", at);
+    if (q->journal_fd >= 0 && strcmp(q->journal_file, file) == 0)
         return q->journal_fd;
     journal_close(q);
-    snprintf(file, sizeof file, "%s.jsonl", day);
-    q->journal_fd = io_open(q->spool->dir[DIR_JOURNAL], file,
-                            O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW, 0600);
-    snprintf(q->journal_day, sizeof q->journal_day, "%s", day);
+    q->journal_fd = io_open_file(q->spool->dir[DIR_JOURNAL], file,
+                                 O_WRONLY | O_CREAT | O_APPEND, 0600);
+    memcpy(q->journal_file, file, JOURNAL_FILE_LEN + 1);
     return q->journal_fd;
 }
 
 void journal_event(struct queue *q, const char *event, const char *id, const char *more)
 {
-    char at[STAMP_ISO_LEN + 1], day[DAY_LEN + 1];
+    char at[STAMP_ISO_LEN + 1], file[JOURNAL_FILE_LEN + 1];
     struct buf line = BUF_INIT;
     stamp_iso_format(clock_wall_us(), at);
-    snprintf(day, sizeof day, "%.10s", at);
-    int fd = journal_file(q, day);
+    int fd = journal_file(q, at, file);
     if (fd < 0)
         return;
     buf_addf(&line, "{\"at\":\"%s\",\"event\":\"%s\",\"id\":\"%s\"%s}\n", at, event, id, more);
     if (!line.failed)
         io_write_all(fd, line.data, line.len);
     buf_release(&line);
+}
+
+int journal_check(struct queue *q, struct err *err)
+{
+    char at[STAMP_ISO_LEN + 1], file[JOURNAL_FILE_LEN + 1];
+    stamp_iso_format(clock_wall_us(), at);
+    if (journal_file(q, at, file) >= 0)
+        return 0;
+    return io_error(err, "open", q->spool->dir[DIR_JOURNAL], dir_name(DIR_JOURNAL), file);
 }
 
 void journal_note(struct queue *q, const char *event, const char *id, const char *member,

@@ -15,7 +15,9 @@
 #include "base/io.h"
 #include "base/num.h"
 #include "base/sys.h"
+#include "queue/claim.h"
 #include "queue/find.h"
+#include "queue/quarantine.h"
 #include "spool/file.h"
 #include "spool/scan.h"
 
@@ -37,7 +39,7 @@ static int open_log(struct queue *q, const char *file)
         errno = EACCES;
         return -1;
     }
-    return io_open(q->spool->dir[DIR_LOGS], file, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0);
+    return io_open_file(q->spool->dir[DIR_LOGS], file, O_RDONLY | O_NONBLOCK, 0);
 }
 
 int logs_open(struct queue *q, const char *id, int run, enum logs_stream stream, bool *live)
@@ -72,22 +74,33 @@ static void drop(struct queue *q, const char *id, int run)
     }
 }
 
-int logs_keep(struct queue *q, const char *token, const char *id, int run, bool *renamed)
+/* Over what an interrupted finish of this very run left; a folder of that name
+ * is nobody's log. */
+static int take_name(struct queue *q, const char *from, const char *to, struct claim *c)
 {
-    int dir = q->spool->dir[DIR_LOGS];
+    if (file_replace(q->spool, DIR_LOGS, from, DIR_LOGS, to) == 0)
+        return 0;
+    if (errno != EISDIR || quarantine_namesake(q, DIR_LOGS, to, c) != 0)
+        return -1;
+    return file_replace(q->spool, DIR_LOGS, from, DIR_LOGS, to);
+}
+
+int logs_keep(struct queue *q, struct claim *c, bool *renamed)
+{
+    int run = c->job.runs;
     for (int s = LOGS_OUT; s <= LOGS_ERR; s++) {
         char from[FILE_NAME_MAX + 1], to[FILE_NAME_MAX + 1];
         struct stat st;
-        logs_worker_name(token, (enum logs_stream)s, from);
-        if (fstatat(dir, from, &st, AT_SYMLINK_NOFOLLOW) != 0 || st.st_size == 0)
+        logs_worker_name(c->name.token, (enum logs_stream)s, from);
+        if (fstatat(q->spool->dir[DIR_LOGS], from, &st, AT_SYMLINK_NOFOLLOW) != 0 ||
+            st.st_size == 0)
             continue;
-        logs_name(id, run, (enum logs_stream)s, to);
-        /* Over what an interrupted finish of this very run left. */
-        if (file_replace(q->spool, DIR_LOGS, from, DIR_LOGS, to) != 0)
+        logs_name(c->name.id, run, (enum logs_stream)s, to);
+        if (take_name(q, from, to, c) != 0)
             return -1;
         *renamed = true;
     }
-    drop(q, id, run - JOB_HISTORY_MAX);
+    drop(q, c->name.id, run - JOB_HISTORY_MAX);
     return 0;
 }
 
@@ -130,7 +143,9 @@ static int remove_if_its(const char *file, void *arg)
     if (!dot || !num_parse_n(number, (size_t)(dot - number), 1, INT32_MAX, &run) ||
         (strcmp(dot + 1, "out") != 0 && strcmp(dot + 1, "err") != 0))
         return 0;
-    return file_remove(r->q->spool, DIR_LOGS, file) == 0 || errno == ENOENT ? 0 : -1;
+    bool good = file_remove(r->q->spool, DIR_LOGS, file) == 0 || errno == ENOENT ||
+                errno == EISDIR; /* no log, whatever its name */
+    return good ? 0 : -1;
 }
 
 int logs_remove(struct queue *q, const char *id)

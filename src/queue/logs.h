@@ -4,6 +4,8 @@
 
 #include "queue/queue.h"
 
+struct claim;
+
 enum logs_stream { LOGS_OUT, LOGS_ERR };
 
 /* Open the log of run `run` of this job for reading.  -1 ENOENT: it wrote
@@ -11,11 +13,11 @@ enum logs_stream { LOGS_OUT, LOGS_ERR };
  * runs + 1) is read from its worker's own file; *live is then true. */
 int logs_open(struct queue *q, const char *id, int run, enum logs_stream stream, bool *live);
 
-/* A run has ended: what its worker's own files hold becomes the log of run
- * `run` of this id; an empty file stays for the next run, and the log that falls
- * out of the last JOB_HISTORY_MAX goes.  *renamed: the worker must open its
+/* The claimed run has ended: what its worker's own files hold becomes the log of
+ * the job's last run; an empty file stays for the next run, and the log that
+ * falls out of the last JOB_HISTORY_MAX goes.  *renamed: the worker must open its
  * files anew. */
-int logs_keep(struct queue *q, const char *token, const char *id, int run, bool *renamed);
+int logs_keep(struct queue *q, struct claim *c, bool *renamed);
 /* Remove the files of a dead worker. */
 void logs_sweep(struct queue *q, const char *token);
 

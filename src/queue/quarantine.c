@@ -14,6 +14,7 @@
 
 #include "base/clock.h"
 #include "base/escape.h"
+#include "queue/claim.h"
 #include "queue/find.h"
 #include "queue/journal.h"
 #include "spool/file.h"
@@ -141,7 +142,7 @@ static int make_report(struct queue *q, const struct misfit *m, const char *name
         name_new_id("rejected", 0, id);
     }
     if (idlock_take(q->spool, id, &lock, &fresh) != IDLOCK_OWNED)
-        return err_sys(err, "reserve id", id);
+        return idlock_error(q->spool, id, err);
     int r = write_report(q, id, name, m, err);
     close(lock);
     return r;
@@ -211,12 +212,13 @@ int quarantine_restore(struct queue *q, const struct job *report, struct err *er
     return 0;
 }
 
-int quarantine_namesake(struct queue *q, enum dir d, const char *file, const char *id)
+int quarantine_namesake(struct queue *q, enum dir d, const char *file, struct claim *c)
 {
     char name[FILE_NAME_MAX + 1];
     choose_name(q, file, name);
     if (file_move(q->spool, d, file, DIR_QUARANTINE, name) != 0)
         return errno == ENOENT ? 0 : -1;
-    journal_note(q, "namesake", id, "moved_to", name);
+    buf_addf(&c->aside, "%s%s/%s", c->aside.len > 0 ? ", " : "", dir_name(DIR_QUARANTINE), name);
+    journal_note(q, "namesake", c->name.id, "moved_to", name);
     return 0;
 }

@@ -5,6 +5,8 @@
 
 #include "queue/queue.h"
 
+struct claim;
+
 /* Why a file is no job.  mend is what to do about it, with {file} for where it
  * will lie and {report} for the report's id; NULL or "": mend its text. */
 struct misfit {
@@ -33,8 +35,9 @@ void quarantine_report_id(const char *as, ino_t inode, char out[ID_MAX + 1]);
  * report goes.  The caller holds the report's id. */
 int quarantine_restore(struct queue *q, const struct job *report, struct err *err);
 
-/* A finished job's older namesake in done/ or dead/ (an operator's copy) makes
- * room: moved to quarantine/ without a report, journalled. */
-int quarantine_namesake(struct queue *q, enum dir d, const char *file, const char *id);
+/* What has the name of a finished job's result or log (an operator's copy, a
+ * folder) makes room: moved to quarantine/ without a report, journalled, and
+ * added to c->aside for the log. */
+int quarantine_namesake(struct queue *q, enum dir d, const char *file, struct claim *c);
 
 #endif

@@ -15,14 +15,16 @@
 #include "job/settings.h"
 #include "spool/spool.h"
 
+#define JOURNAL_FILE_LEN 16 /* "2026-11-22.jsonl" */
+
 struct queue {
     struct spool *spool;
     struct settings settings;
     struct stat settings_seen; /* of the file they were read from */
     struct err settings_err;   /* its first bad line, if any: worth a warning */
     bool settings_closed;      /* a member cannot read them: `settings` are the defaults */
-    int journal_fd;            /* of journal_day, or -1 */
-    char journal_day[11];
+    int journal_fd;            /* of journal_file, or -1 */
+    char journal_file[JOURNAL_FILE_LEN + 1];
     struct drops *drops;       /* see drop.h */
     size_t drops_kept;
 };

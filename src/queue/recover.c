@@ -191,7 +191,7 @@ static enum recover_result settle(struct queue *q, struct claim *c, bool may_liv
         r = put_aside(q, c, look == FILE_MISFIT ? seen.why : err->text, seen.mend, err);
     } else if (job_has_result(&c->job, c->name.time_us, c->name.attempts, c->name.token, &c->fate,
                               &c->next_run_us)) {
-        if (logs_keep(q, c->name.token, c->name.id, c->job.runs, &renamed) == 0)
+        if (logs_keep(q, c, &renamed) == 0)
             r = from_finish(finish_move(q, c, err));
         else
             err_sys(err, "keep the logs of", c->name.id);
@@ -232,7 +232,7 @@ enum recover_result recover_run(struct queue *q, struct orphan *o, int64_t now, 
         return RECOVER_OWNED;
     enum idlock l = idlock_take(q->spool, n.id, &lock, NULL);
     if (l == IDLOCK_ERROR) {
-        err_sys(err, "lock id", n.id);
+        idlock_error(q->spool, n.id, err);
         return RECOVER_ERROR;
     }
     /* Another pool has settled it, and the lock is of the job's next run. */

@@ -24,9 +24,10 @@ int request_make(struct queue *q, enum request what, const char *of, struct err 
 {
     char file[FILE_NAME_MAX + 1];
     request_name(what, of, file);
-    int fd = io_open(q->spool->dir[DIR_CONTROL], file, O_WRONLY | O_CREAT | O_NOFOLLOW, 0600);
+    int control = q->spool->dir[DIR_CONTROL];
+    int fd = io_open_file(control, file, O_WRONLY | O_CREAT | O_NONBLOCK, 0600);
     if (fd < 0)
-        return err_sys(err, "write the request", file);
+        return io_error(err, "write the request", control, dir_name(DIR_CONTROL), file);
     close(fd);
     return 0;
 }

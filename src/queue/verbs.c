@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/io.h"
 #include "queue/find.h"
 #include "queue/ids.h"
 #include "queue/journal.h"
@@ -18,6 +19,7 @@
 #include "queue/request.h"
 #include "spool/file.h"
 #include "spool/idlock.h"
+#include "spool/rmtree.h"
 
 #define PATIENCE_MS 2000
 #define LOOK_AGAIN_MS 5
@@ -61,7 +63,7 @@ static int hold_job(struct queue *q, const char *id, struct held *h, struct err 
         held_release(h);
         errno = saved;
         if (l == IDLOCK_ERROR)
-            return err_sys(err, "lock id", id);
+            return idlock_error(q->spool, id, err);
         if (clock_mono_us() >= until)
             return err_set(err, ERR_BUSY, "%s is being moved just now; try again", id);
         poll(NULL, 0, LOOK_AGAIN_MS);
@@ -209,30 +211,20 @@ int verb_cancel_wait(struct queue *q, const char *id, const char *run, int64_t t
 
 /* -- delete -------------------------------------------------------------- */
 
-static int delete_quarantined(struct queue *q, const struct job *report, struct err *err)
-{
-    if (file_remove(q->spool, DIR_QUARANTINE, report->quarantined) == 0 || errno == ENOENT)
-        return 0;
-    if ((errno == EISDIR || errno == EPERM) &&
-        file_remove_folder(q->spool, DIR_QUARANTINE, report->quarantined) == 0)
-        return 0;
-    return err_sys(err, "remove from quarantine (see there)", report->quarantined);
-}
-
 static int delete_held(struct queue *q, struct held *h, struct err *err)
 {
     const char *id = h->f.name.id;
     if (h->f.state == DIR_PROCESSING)
         return no(h, "delete", "cancel it first", err);
-    if (h->f.job.is_report && h->f.job.quarantined && delete_quarantined(q, &h->f.job, err) != 0)
+    if (h->f.job.is_report && rmtree(q->spool, DIR_QUARANTINE, h->f.job.quarantined, err) != 0)
         return -1;
     /* The document knows how many runs there were; without it the folder is read. */
     if (h->f.job.doc)
         logs_remove_runs(q, id, h->f.job.runs);
     else if (logs_remove(q, id) != 0)
         return err_sys(err, "remove the logs of", id);
-    if (file_remove(q->spool, h->f.state, h->f.file) != 0 && errno != ENOENT)
-        return err_sys(err, "delete", h->f.file);
+    if (rmtree(q->spool, h->f.state, h->f.file, err) != 0)
+        return -1;
     idlock_forget(q->spool, id);
     journal_event(q, "deleted", id, "");
     return 0;
@@ -417,7 +409,7 @@ int verb_resume(struct queue *q, bool *was_paused, struct err *err)
 {
     *was_paused = request_drop(q, REQUEST_PAUSE, "");
     if (!*was_paused && errno != ENOENT)
-        return err_sys(err, "resume", q->spool->path);
+        return io_error(err, "remove", q->spool->dir[DIR_CONTROL], dir_name(DIR_CONTROL), "pause");
     if (*was_paused)
         journal_event(q, "resumed", "", "");
     return 0;

@@ -85,14 +85,9 @@ int file_remove(const struct spool *sp, enum dir d, const char *name)
     return unlinkat(sp->dir[d], name, 0);
 }
 
-int file_remove_folder(const struct spool *sp, enum dir d, const char *name)
-{
-    return unlinkat(sp->dir[d], name, AT_REMOVEDIR);
-}
-
 int file_sync(const struct spool *sp, enum dir d, const char *name)
 {
-    int fd = io_open(sp->dir[d], name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0);
+    int fd = io_open_file(sp->dir[d], name, O_RDONLY | O_NONBLOCK, 0);
     if (fd < 0)
         return -1;
     int r = io_sync(fd);
@@ -103,19 +98,6 @@ int file_sync(const struct spool *sp, enum dir d, const char *name)
 int file_sync_dir(const struct spool *sp, enum dir d)
 {
     return io_sync(sp->dir[d]);
-}
-
-static const char *kind_of(mode_t mode)
-{
-    if (S_ISLNK(mode))
-        return "a symbolic link";
-    if (S_ISDIR(mode))
-        return "a folder";
-    if (S_ISFIFO(mode))
-        return "a named pipe";
-    if (S_ISSOCK(mode))
-        return "a socket";
-    return "a device";
 }
 
 static enum file_look misfit(struct file_seen *seen, const char *mend)
@@ -129,7 +111,7 @@ static enum file_look judge_kind(struct file_seen *seen)
     if (S_ISREG(seen->st.st_mode))
         return FILE_OK;
     snprintf(seen->why, sizeof seen->why, "it is %s, and a job is a regular file",
-             kind_of(seen->st.st_mode));
+             io_odd_kind(seen->st.st_mode));
     return misfit(seen, "drop the job as a regular file; remove this one: queuectl delete "
                         "{report}");
 }

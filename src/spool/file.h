@@ -44,7 +44,6 @@ int file_replace(const struct spool *sp, enum dir d, const char *name, enum dir 
 int file_rename_root(const struct spool *sp, const char *name, const char *new);
 
 int file_remove(const struct spool *sp, enum dir d, const char *name);
-int file_remove_folder(const struct spool *sp, enum dir d, const char *name); /* empty */
 int file_sync(const struct spool *sp, enum dir d, const char *name);
 int file_sync_dir(const struct spool *sp, enum dir d);
 

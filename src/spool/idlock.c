@@ -23,13 +23,13 @@
 /* Open it, making it where missing; *fresh: made by this call. */
 static int open_id(int ids, const char *id, bool *fresh)
 {
-    const int flags = O_RDWR | O_NOFOLLOW | O_NONBLOCK;
+    const int flags = O_RDWR | O_NONBLOCK;
     for (int i = 0; i < TRIES; i++) {
-        int fd = io_open(ids, id, flags, 0);
+        int fd = io_open_file(ids, id, flags, 0);
         *fresh = false;
         if (fd >= 0 || errno != ENOENT)
             return fd;
-        fd = io_open(ids, id, flags | O_CREAT | O_EXCL, 0600);
+        fd = io_open(ids, id, flags | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
         *fresh = fd >= 0;
         if (fd >= 0 || errno != EEXIST)
             return fd;
@@ -76,9 +76,14 @@ enum idlock idlock_take(const struct spool *sp, const char *id, int *fd, bool *f
     return IDLOCK_BUSY;
 }
 
+int idlock_error(const struct spool *sp, const char *id, struct err *err)
+{
+    return io_error(err, "lock", sp->dir[DIR_IDS], dir_name(DIR_IDS), id);
+}
+
 bool idlock_is_held(const struct spool *sp, const char *id)
 {
-    int fd = io_open(sp->dir[DIR_IDS], id, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0);
+    int fd = io_open_file(sp->dir[DIR_IDS], id, O_RDONLY | O_NONBLOCK, 0);
     if (fd < 0)
         return false;
     bool held = try_flock(fd, LOCK_SH) != 0 && errno == EWOULDBLOCK;
@@ -102,7 +107,7 @@ int idlock_replace(const struct spool *sp, const char *id)
     char tmp[TOKEN_MAX + 8];
     snprintf(tmp, sizeof tmp, ".new.%s", sp->token);
     int ids = sp->dir[DIR_IDS];
-    int fd = io_open(ids, tmp, O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW, 0600);
+    int fd = io_open_file(ids, tmp, O_RDWR | O_CREAT | O_TRUNC | O_NONBLOCK, 0600);
     if (fd < 0)
         return -1;
     if (try_flock(fd, LOCK_EX) == 0 && renameat(ids, tmp, ids, id) == 0)
@@ -149,7 +154,7 @@ static int batch_lives(const char *file, void *arg)
     if (n <= suffix || strcmp(file + n - suffix, BATCH) != 0 ||
         (s->own && strcmp(file, s->own) == 0))
         return 0;
-    int fd = io_open(s->sp->dir[DIR_TMP], file, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0);
+    int fd = io_open_file(s->sp->dir[DIR_TMP], file, O_RDONLY | O_NONBLOCK, 0);
     if (fd < 0)
         return 0;
     bool lives = try_flock(fd, LOCK_SH) != 0;

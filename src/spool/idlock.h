@@ -13,8 +13,11 @@ enum idlock { IDLOCK_OWNED, IDLOCK_BUSY, IDLOCK_ERROR };
 
 /* Take the lock; the file is made where it is missing.  OWNED: *fd is the
  * caller's to close, *fresh (may be NULL) whether the file was made by this
- * call.  BUSY: somebody holds it.  ERROR: errno. */
+ * call.  BUSY: somebody holds it.  ERROR: errno; EINVAL where something odd has
+ * its name. */
 enum idlock idlock_take(const struct spool *sp, const char *id, int *fd, bool *fresh);
+/* What ERROR means, in words; returns -1. */
+int idlock_error(const struct spool *sp, const char *id, struct err *err);
 
 /* Is it held just now?  (Makes nothing.) */
 bool idlock_is_held(const struct spool *sp, const char *id);

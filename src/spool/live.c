@@ -195,9 +195,9 @@ enum presence { ABSENT, UNLOCKED, LOCKED };
 
 static enum presence look(const struct spool *sp, const char *file)
 {
-    int fd = io_open(sp->dir[DIR_WORKERS], file, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0);
-    if (fd < 0)
-        return errno == ENOENT ? ABSENT : LOCKED; /* in doubt it lives */
+    int fd = io_open_file(sp->dir[DIR_WORKERS], file, O_RDONLY | O_NONBLOCK, 0);
+    if (fd < 0) /* no file of ours is a folder or a link; else, in doubt it lives */
+        return errno == ENOENT || errno == EINVAL ? ABSENT : LOCKED;
     int r;
     do
         r = flock(fd, LOCK_SH | LOCK_NB);

@@ -44,7 +44,8 @@ int live_update(int fd, const struct live_record *r);
 int live_republish(const struct spool *sp, const struct live_record *r, int fd);
 void live_retire(const struct spool *sp, const char *token, enum live_role role, int fd);
 
-/* Read a record by token; -1 ENOENT where there is none. */
+/* Read a record by token; -1 ENOENT where there is none, EINVAL where what has
+ * its name is no regular file: nobody's. */
 int live_read(const struct spool *sp, const char *token, enum live_role role,
               struct live_record *out);
 

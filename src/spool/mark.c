@@ -149,7 +149,7 @@ int mark_share(int root)
     struct stat st;
     if (fstat(root, &st) != 0)
         return -1;
-    int fd = io_open(root, MARK_FILE, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0);
+    int fd = io_open_file(root, MARK_FILE, O_RDONLY | O_NONBLOCK, 0);
     if (fd < 0)
         return -1;
     bool shared = st.st_mode & S_IXGRP;

@@ -124,9 +124,8 @@ int pool_start(const char *program, const char *spool, int count, char **pids, s
     struct queue q;
     if (queue_open(&q, spool, QUEUE_WRITE, err) != 0)
         return -1;
-    int log = lift(io_open(q.spool->root, LOGFILE_NAME,
-                           O_RDWR | O_CREAT | O_APPEND | O_NOFOLLOW, 0600));
-    int r = log < 0 ? err_sys(err, "open", LOGFILE_NAME)
+    int log = lift(logfile_open(q.spool));
+    int r = log < 0 ? io_error(err, "open", q.spool->root, NULL, LOGFILE_NAME)
                     : start_with(program, q.spool->path, count, log, pids, err);
     if (log >= 0)
         close(log);

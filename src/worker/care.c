@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "queue/journal.h"
 #include "queue/request.h"
 #include "worker/logfile.h"
 #include "worker/pool_state.h"
@@ -226,6 +227,17 @@ bool care_may_claim(struct pool *p, int64_t now)
     return !p->disk_full;
 }
 
+/* -- the journal --------------------------------------------------------- */
+
+static void check_journal(struct pool *p)
+{
+    struct err err = ERR_INIT;
+    bool lost = journal_check(&p->q, &err) != 0;
+    if (lost && !p->journal_lost)
+        log_warn("%s; until then no event is recorded", err.text);
+    p->journal_lost = lost;
+}
+
 /* -- the safety look ----------------------------------------------------- */
 
 static void safety_look(struct pool *p, int64_t now)
@@ -240,6 +252,7 @@ static void safety_look(struct pool *p, int64_t now)
         p->look_for_orphans = true; /* the event of a death comes before its lock is free */
         p->folders_due = p->settings_due = p->look_at_control = true;
         spool_reserve_restore(p->q.spool);
+        check_journal(p);
         if (p->stopping != RUNNING) /* a word may have been dropped on the way */
             crew_stop(p, p->stopping == STOPPING_NOW);
         if (p->o->log_file && (logfile_rotate(p->q.spool) || !logfile_is_ours(p->q.spool))) {

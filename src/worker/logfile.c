@@ -9,7 +9,7 @@
 
 int logfile_open(const struct spool *sp)
 {
-    return io_open(sp->root, LOGFILE_NAME, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW, 0600);
+    return io_open_file(sp->root, LOGFILE_NAME, O_RDWR | O_CREAT | O_APPEND, 0600);
 }
 
 void logfile_reopen(const struct spool *sp)

@@ -18,8 +18,8 @@ int output_open(struct output *o, struct queue *q)
         if (o->fd[s] >= 0)
             continue;
         logs_worker_name(q->spool->token, (enum logs_stream)s, file);
-        o->fd[s] = io_open(q->spool->dir[DIR_LOGS], file,
-                           O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW, 0600);
+        o->fd[s] = io_open_file(q->spool->dir[DIR_LOGS], file,
+                                O_WRONLY | O_CREAT | O_APPEND, 0600);
         if (o->fd[s] < 0 || file_set_mode(o->fd[s], q->spool->log_mode) != 0)
             return -1;
     }
@@ -78,7 +78,7 @@ void output_last_line(struct queue *q, char *out, size_t size)
 {
     char file[FILE_NAME_MAX + 1], bytes[TAIL_BYTES];
     logs_worker_name(q->spool->token, LOGS_ERR, file);
-    int fd = io_open(q->spool->dir[DIR_LOGS], file, O_RDONLY | O_NOFOLLOW, 0);
+    int fd = io_open_file(q->spool->dir[DIR_LOGS], file, O_RDONLY | O_NONBLOCK, 0);
     size_t end = fd >= 0 ? read_tail(fd, bytes) : 0;
     if (fd >= 0)
         close(fd);

@@ -87,6 +87,7 @@ struct pool {
     int64_t safety_us;        /* monotonic: the next safety look */
     int64_t disk_us;          /* monotonic: the next look at free space */
     bool disk_full;
+    bool journal_lost; /* events cannot be written, and that was said */
     bool paused;
     bool look_at_control;
     bool settings_due;

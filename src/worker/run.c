@@ -362,6 +362,9 @@ static void log_end(const struct running *r, const struct run *run, enum finish_
     log_note("%s: run %d %s, took %lld.%03llds%s%s", r->c->name.id, r->c->job.runs, fate,
              (long long)(run->duration_ms / 1000), (long long)(run->duration_ms % 1000),
              run->error ? ": " : "", run->error ? run->error : "");
+    if (r->c->aside.len > 0)
+        log_warn("%s: something had the name of its result or log; it lies in %s", r->c->name.id,
+                 buf_str(&r->c->aside));
 }
 
 /* Its processes keep the lock they have; the job goes on under a new one. */

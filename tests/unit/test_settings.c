@@ -386,13 +386,13 @@ static void no_regular_file(void **state)
     assert_int_equal(s.count, 1);
     unlinkat(dir(state), SETTINGS_FILE, 0);
     assert_int_equal(symlinkat("nowhere", dir(state), SETTINGS_FILE), 0);
-    expect_load_fails(state, &s, "queuectl.ini: a symbolic link is not followed");
+    expect_load_fails(state, &s, "queuectl.ini: not a regular file; links are not followed");
     unlinkat(dir(state), SETTINGS_FILE, 0);
     assert_int_equal(mkfifoat(dir(state), SETTINGS_FILE, 0600), 0);
-    expect_load_fails(state, &s, "queuectl.ini: not a regular file");
+    expect_load_fails(state, &s, "queuectl.ini: not a regular file; links are not followed");
     struct err err = ERR_INIT;
     assert_int_equal(settings_write(dir(state), "count", "3", &err), -1);
-    assert_string_equal(err.text, "queuectl.ini: not a regular file");
+    assert_string_equal(err.text, "queuectl.ini: not a regular file; links are not followed");
 }
 
 /* --- rewriting --- */
