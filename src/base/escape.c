@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-static bool is_hidden(long c)
+bool escape_is_hidden(long c)
 {
     return c < 0x20 || (c >= 0x7F && c < 0xA0) || c == 0x061C || c == 0x200E || c == 0x200F ||
            (c >= 0x2028 && c <= 0x202E) || (c >= 0x2066 && c <= 0x2069) || c == 0xFEFF;
@@ -41,7 +41,7 @@ void escape_add(struct buf *out, const char *text, size_t n)
     while (at < n) {
         long c = utf8_next(text + at, n - at, &len);
 
-        if (c < 0 || is_hidden(c)) {
+        if (escape_is_hidden(c)) {
             buf_add(out, text + from, at - from);
             if (c < 0)
                 buf_addf(out, "\\x%02X", (unsigned)(unsigned char)text[at]);

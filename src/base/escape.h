@@ -13,6 +13,9 @@
 
 #include "base/buf.h"
 
+/* Is this what utf8_next() gave one of them (malformed ones, -1, are)? */
+bool escape_is_hidden(long c);
+
 void escape_add(struct buf *out, const char *text, size_t n);
 void escape_adds(struct buf *out, const char *text);
 

@@ -243,7 +243,7 @@ int json_print(const struct json_doc *doc, struct buf *out)
     return 0;
 }
 
-/* C0, DEL and C1 never raw: documents are shown with cat. */
+/* What a terminal obeys or hides is never raw: documents are shown with cat. */
 static void add_character(struct buf *out, const char *at, size_t len, long c)
 {
     static const char plain[] = "\"\\\b\f\n\r\t", letter[] = "\"\\bfnrt";
@@ -252,7 +252,7 @@ static void add_character(struct buf *out, const char *at, size_t len, long c)
         buf_adds(out, "\xEF\xBF\xBD");
     else if (p != NULL)
         buf_addf(out, "\\%c", letter[p - plain]);
-    else if (c < 0x20 || (c >= 0x7F && c < 0xA0))
+    else if (escape_is_hidden(c))
         buf_addf(out, "\\u%04lx", c);
     else
         buf_add(out, at, len);

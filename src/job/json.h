@@ -68,7 +68,8 @@ bool json_failed(const struct json_doc *doc);
  * a newline at the end.  -1 if an allocation failed now or in a setter (ENOMEM). */
 int json_print(const struct json_doc *doc, struct buf *out);
 
-/* Append text as a JSON string, quotes included; malformed UTF-8 becomes U+FFFD. */
+/* Append text as a JSON string, quotes included; malformed UTF-8 becomes
+ * U+FFFD, and what a terminal obeys or hides (base/escape.h) is spelled \uXXXX. */
 void json_add_string(struct buf *out, const char *text, size_t n);
 
 #endif

@@ -24,17 +24,20 @@
 #define PLAIN_MAX 230 /* bytes of the name before a suffix */
 #define TRIES 8
 
-/* A report names the file as JSON text, so there it has a name of valid UTF-8
- * and no control characters: each byte that is neither becomes "_". */
+/* A report names the file as JSON text, and people see the name with ls: there
+ * each character that is hidden or no UTF-8 is "_". */
 static void printable_name(const char *as, char out[FILE_NAME_MAX + 1])
 {
-    size_t len, n = strlen(as);
-    snprintf(out, FILE_NAME_MAX + 1, "%s", as);
+    size_t len, at = 0, n = strnlen(as, FILE_NAME_MAX);
     for (size_t i = 0; i < n; i += len) {
-        long c = utf8_next(as + i, n - i, &len);
-        if (c < 0x20 || c == 0x7f)
-            out[i] = '_';
+        if (escape_is_hidden(utf8_next(as + i, n - i, &len))) {
+            out[at++] = '_';
+        } else {
+            memcpy(out + at, as + i, len);
+            at += len;
+        }
     }
+    out[at] = '\0';
 }
 
 /* A name in quarantine/ that nobody has: `as`, else `as` with a suffix. */
@@ -148,15 +151,7 @@ static int make_report(struct queue *q, const struct misfit *m, const char *name
     return r;
 }
 
-static void note(struct queue *q, const char *id, const char *reason)
-{
-    struct buf safe = BUF_INIT;
-    escape_adds(&safe, reason);
-    journal_note(q, "quarantined", id, "reason", buf_str(&safe));
-    buf_release(&safe);
-}
-
-int quarantine_put(struct queue *q, enum dir d, const char *file, const struct misfit *m,
+static int put(struct queue *q, enum dir d, const char *file, const struct misfit *m,
                    struct err *err)
 {
     char name[FILE_NAME_MAX + 1], id[ID_MAX + 1];
@@ -168,7 +163,7 @@ int quarantine_put(struct queue *q, enum dir d, const char *file, const struct m
         if (make_report(q, m, name, st.st_ino, id, err) != 0)
             return -1;
         if (file_move(q->spool, d, file, DIR_QUARANTINE, name) == 0) {
-            note(q, id, m->reason);
+            journal_note(q, "quarantined", id, "reason", m->reason);
             return 0;
         }
         if (errno == ENOENT)
@@ -177,6 +172,18 @@ int quarantine_put(struct queue *q, enum dir d, const char *file, const struct m
             break;
     }
     return err_sys(err, "put aside", file);
+}
+
+int quarantine_put(struct queue *q, enum dir d, const char *file, const struct misfit *m,
+                   struct err *err)
+{
+    struct buf reason = BUF_INIT;
+    struct misfit safe = *m;
+    escape_adds(&reason, m->reason);
+    safe.reason = buf_str(&reason);
+    int r = put(q, d, file, &safe, err);
+    buf_release(&reason);
+    return r;
 }
 
 static int no_file(const struct job *report, struct err *err)

@@ -274,11 +274,13 @@ static void say_exit(struct running *r, struct buf *out, int code)
 static void say_start_failure(const struct running *r, struct buf *out)
 {
     const struct job *j = &r->c->job;
-    const char *what = strcmp(r->start_where, "cwd") == 0 ? j->cwd
-                       : j->argv                          ? j->argv[0]
-                                                          : "/bin/sh";
-    buf_addf(out, "cannot start: %s: ", strcmp(r->start_where, "start") == 0 ? "process" : what);
-    buf_adds(out, strerror(r->start_errno));
+    bool in_cwd = strcmp(r->start_where, "cwd") == 0;
+    buf_adds(out, in_cwd ? "cannot start: cwd " : "cannot start: ");
+    if (strcmp(r->start_where, "start") == 0)
+        buf_adds(out, "process");
+    else
+        escape_adds(out, in_cwd ? j->cwd : j->argv ? j->argv[0] : "/bin/sh");
+    buf_addf(out, ": %s", strerror(r->start_errno));
 }
 
 static bool is_failure(const struct running *r)

@@ -199,7 +199,7 @@ pending_ids() { q list --state pending --format '{id}'; }
 @test "a job in a directory that is gone fails with words a person understands" {
     start_workers 1
     expect 127 q enqueue --id a --max-retries 0 --cwd "$WORK/nowhere" --wait --command true
-    is "$err" "queuectl: a is dead: cannot start: $WORK/nowhere: No such file or directory"
+    is "$err" "queuectl: a is dead: cannot start: cwd $WORK/nowhere: No such file or directory"
 }
 
 # --- times and priorities -----------------------------------------------------------------

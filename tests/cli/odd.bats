@@ -125,3 +125,38 @@ for i in range(3000):
     make_odd folder spool/control/pause
     refuses 1 'remove control/pause: it is a folder, and no regular file; move it away' resume
 }
+
+@test "a report holds nothing that a terminal obeys or hides, nor has its file" {
+    hidden=$'\u202e \u009b31m \u2028 \ufeff \u2066 \e[31m'
+    printf '{"command":"true","priority":"%s","mine":1}' "${hidden%% *}" >"spool/pending/a${hidden//[^$'\u202e']/}b.json"
+    printf '{"x%sy":1,"x%sy":2}' $'\u2028' $'\u2028' >$'spool/pending/c\u009b\u2028d\ufeff.json'
+    printf 'x' >$'spool/pending/e\xff\e\u061cf.json'
+    run q worker run --drain
+    is "$(ls spool/quarantine)" 'a_b.json
+c__d_.json
+e___f.json'
+    [ "$(ls spool/dead | wc -l)" -eq 3 ]
+    hides() { LC_ALL=C grep -rlP '\xe2\x80[\x8e\x8f\xa8-\xae]|\xe2\x81[\xa6-\xa9]|\xef\xbb\xbf|\xd8\x9c|\xc2[\x80-\x9f]|[\x00-\x09\x0b-\x1f\x7f]' "$@"; }
+    printf 'a\u202eb' >probe && hides probe
+    run hides spool/dead spool/journal
+    is "$output" ""
+    # Neither does what a program reads there.
+    for report in spool/dead/*.json; do
+        jq -r 'to_entries[].value' "$report" >read
+        run hides read
+        is "$output" ""
+    done
+    has "$(cat spool/dead/*)" 'priority: \"\\u{202E}\" is no priority'
+    has "$(cat spool/dead/*)" '"dropped_as": "pending/c__d_.json"'
+}
+
+@test "last_error, a command given by a flag, and a cwd are printable too" {
+    q enqueue --id a --max-retries 0 --command 'printf "\342\200\256x\302\233\033[2J\n" >&2; exit 1' >/dev/null
+    q enqueue --id b --max-retries 0 --cwd $'/\u202e\e[2J' --command $'echo \u202e' >/dev/null
+    run q worker run --drain
+    is "$(field a last_error)" 'exit 1: \u{202E}x\u{9B}\e[2J'
+    is "$(field b last_error)" 'cannot start: cwd /\u{202E}\e[2J: No such file or directory'
+    run grep -l $'\u202e' spool/dead/a.json spool/dead/b.json
+    is "$output" ""
+    is "$(field b command)" $'echo \u202e'
+}

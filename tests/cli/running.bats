@@ -353,7 +353,7 @@ echo $QUEUECTL_RUN >>begun; until [ -e "go.$QUEUECTL_RUN" ]; do sleep 0.02; done
     [ "$(field plain exit_code)" = 126 ]
     [ "$(field plain last_error)" = "cannot start: ./plain: Permission denied" ]
     [ "$(field nocwd exit_code)" = 127 ]
-    [ "$(field nocwd last_error)" = "cannot start: $WORK/nodir: No such file or directory" ]
+    [ "$(field nocwd last_error)" = "cannot start: cwd $WORK/nodir: No such file or directory" ]
     [ "$(field shell exit_code)" = 126 ]
     [ "$(field shell last_error)" = "exit 126" ]
 }
