@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "base/duration.h"
+#include "base/nearest.h"
 #include "job/member_read.h"
 #include "job/members.h"
 
@@ -181,6 +182,39 @@ int member_refuse(const struct job_member *m, const char *raw, struct err *err)
     return -1;
 }
 
+/* argv[17], env "NAME". */
+static void name_element(struct buf *out, const struct member_reading *r)
+{
+    int place = 0;
+    if (cJSON_IsObject(r->value)) {
+        struct buf name = BUF_INIT;
+        json_add_string(&name, (*r->bad)->string, strlen((*r->bad)->string));
+        buf_addf(out, "%s ", r->m->name);
+        show_value(out, buf_str(&name));
+        buf_release(&name);
+        return;
+    }
+    for (const cJSON *at = r->value->child; at != *r->bad; at = at->next)
+        place++;
+    buf_addf(out, "%s[%d]", r->m->name, place);
+}
+
+static int refuse_element(const struct member_reading *r, struct err *err)
+{
+    struct buf where = BUF_INIT, shown = BUF_INIT;
+    char *raw = cJSON_PrintUnformatted(*r->bad);
+    if (raw == NULL)
+        return err_no_memory(err);
+    name_element(&where, r);
+    show_value(&shown, raw);
+    cJSON_free(raw);
+    err_set(err, ERR_BAD, "%s: %s does not fit; use %s", buf_str(&where), buf_str(&shown),
+            r->m->accepts);
+    buf_release(&where);
+    buf_release(&shown);
+    return -1;
+}
+
 static bool holds_nul(const char *raw)
 {
     for (const char *p = strchr(raw, '\\'); p != NULL; p = strchr(p + 2, '\\'))
@@ -204,12 +238,15 @@ static int read_member(struct job *j, const struct job_member *m, struct err *er
     if (!m->recorded && holds_nul(raw))
         return err_set(err, ERR_BAD, "%s: holds \\u0000, which no program can be given", m->name);
     cJSON *value = json_value(j->doc, m->name);
-    struct member_reading r = {m, j, (char *)j + m->offset, value, raw};
+    const cJSON *bad = NULL;
+    struct member_reading r = {m, j, (char *)j + m->offset, value, raw, &bad};
     int rc = value == NULL ? errno : m->read(&r);
-    cJSON_Delete(value);
     if (rc == ENOMEM)
-        return err_no_memory(err);
-    return rc == 0 || m->recorded ? 0 : member_refuse(m, raw, err);
+        err_no_memory(err);
+    else if (rc != 0 && !m->recorded)
+        bad != NULL ? refuse_element(&r, err) : member_refuse(m, raw, err);
+    cJSON_Delete(value);
+    return rc == 0 || (m->recorded && rc != ENOMEM) ? 0 : -1;
 }
 
 void members_release(struct job *j)
@@ -270,19 +307,33 @@ static bool alike(const char *a, const char *b)
     }
 }
 
-/* The most common slip, a capital letter, would otherwise be told as "missing". */
+/* The member that was meant, NULL: none. */
+static const char *meant_by(const char *name)
+{
+    struct nearest n;
+    if (member_find(name) != NULL)
+        return NULL;
+    nearest_init(&n, name);
+    nearest_offer(&n, "command");
+    nearest_offer(&n, "argv");
+    return nearest_best(&n);
+}
+
+/* The most common slips would otherwise be told as "missing". */
 static int refuse_idle(const struct job *j, struct err *err)
 {
+    static const char needs[] = "needs \"command\" or \"argv\"";
     bool is_null = json_has(j->doc, "command") || json_has(j->doc, "argv");
     for (size_t i = 0; i < json_count(j->doc) && !is_null; i++) {
-        const char *name = json_name(j->doc, i);
+        const char *name = json_name(j->doc, i), *meant = meant_by(name);
         if (alike(name, "command") || alike(name, "argv"))
-            return err_set(err, ERR_BAD,
-                           "needs \"command\" or \"argv\" (found \"%.40s\": names are "
-                           "case-sensitive)",
+            return err_set(err, ERR_BAD, "%s (found \"%.40s\": names are case-sensitive)", needs,
                            name);
+        if (meant != NULL)
+            return err_set(err, ERR_BAD, "%s (found \"%s\"; did you mean \"%s\"?)", needs, name,
+                           meant);
     }
-    return err_set(err, ERR_BAD, "needs \"command\" or \"argv\"");
+    return err_set(err, ERR_BAD, "%s", needs);
 }
 
 int members_check(const struct job *j, struct err *err)

@@ -68,7 +68,10 @@ static int complain(struct scan *s, size_t at, const char *fmt, ...)
     vsnprintf(what, sizeof what, fmt, args);
     va_end(args);
     s->ended = false;
-    return err_set(s->err, ERR_BAD, "invalid JSON at byte %zu: %s", at + 1, what);
+    /* Whatever was expected there, this is what a reader wants to know. */
+    bool is_nul = at < s->n && s->text[at] == '\0';
+    return err_set(s->err, ERR_BAD, "invalid JSON at byte %zu: %s", at + 1,
+                   is_nul ? "a NUL byte" : what);
 }
 
 static int ended(struct scan *s)
@@ -175,8 +178,6 @@ static int control_in_string(struct scan *s, unsigned char c)
 {
     if (c == '\n' || c == '\r')
         return complain(s, s->at, "a line break in a string; write it as \\n");
-    if (c == '\0')
-        return complain(s, s->at, "a NUL byte");
     return complain(s, s->at, "control character 0x%02x in a string; write it as \\u%04x", c, c);
 }
 
@@ -244,7 +245,7 @@ static int scan_word(struct scan *s, const char *word)
         if (s->at + i == s->n)
             return ended(s);
         if (s->text[s->at + i] != word[i])
-            return complain(s, s->at, "expected a value");
+            return complain(s, s->text[s->at + i] == '\0' ? s->at + i : s->at, "expected a value");
     }
     s->at += strlen(word);
     return 0;
@@ -432,8 +433,6 @@ static int scan_text(struct scan *s)
         ended(s);
         return s->n == 0 ? err_set(s->err, ERR_BAD, "invalid JSON: the text is empty") : -1;
     }
-    if (s->text[s->at] == '\0')
-        return complain(s, s->at, "a NUL byte");
     if (s->text[s->at] != '{')
         return complain(s, s->at, "expected '{'");
     if (scan_object(s) != 0)
@@ -444,6 +443,15 @@ static int scan_text(struct scan *s)
     return 0;
 }
 
+/* "{" and the first half of what follows it, in either order of bytes. */
+static bool is_utf16(const char *t, size_t n)
+{
+    if (n >= 2 && (memcmp(t, "\xFF\xFE", 2) == 0 || memcmp(t, "\xFE\xFF", 2) == 0))
+        return true;
+    return n >= 4 && ((memcmp(t, "{\0", 2) == 0 && t[2] != '\0' && t[3] == '\0') ||
+                      (memcmp(t, "\0{\0", 3) == 0 && t[3] != '\0'));
+}
+
 /* What a text in another encoding looks like. */
 static int check_encoding(struct scan *s)
 {
@@ -452,9 +460,7 @@ static int check_encoding(struct scan *s)
         return err_set(s->err, ERR_BAD,
                        "invalid JSON at byte 1: the text starts with a byte order mark; "
                        "write plain UTF-8");
-    bool marked = s->n >= 2 && (memcmp(t, "\xFF\xFE", 2) == 0 || memcmp(t, "\xFE\xFF", 2) == 0);
-    bool halved = s->n >= 2 && (t[0] == '\0') != (t[1] == '\0');
-    if (marked || halved)
+    if (is_utf16(t, s->n))
         return err_set(s->err, ERR_BAD,
                        "invalid JSON at byte 1: the text is UTF-16; write plain UTF-8");
     return 0;

@@ -65,8 +65,10 @@ static int read_list(const struct member_reading *r, int (*copy)(const cJSON *ch
     char **list = calloc(n + 1, sizeof *list);
     int rc = list == NULL ? ENOMEM : 0;
     n = 0;
-    for (child = r->value->child; child != NULL && rc == 0; child = child->next)
+    for (child = r->value->child; child != NULL && rc == 0; child = child->next) {
+        *r->bad = child;
         rc = copy(child, &list[n++]);
+    }
     if (rc != 0) {
         member_free_list(list);
         return rc;
@@ -86,6 +88,7 @@ static int copy_argument(const cJSON *child, char **out)
 int member_read_argv(const struct member_reading *r)
 {
     const cJSON *program = cJSON_IsArray(r->value) ? r->value->child : NULL;
+    *r->bad = program;
     if (!cJSON_IsString(program) || program->valuestring[0] == '\0')
         return EINVAL;
     return read_list(r, copy_argument);

@@ -17,6 +17,7 @@ struct member_reading {
     void *field;        /* of j, at m->offset */
     const cJSON *value; /* not null */
     const char *raw;    /* the same as it was written */
+    const cJSON **bad;  /* out: the element of a list that does not fit */
 };
 
 /* char[ID_MAX + 1]: an id. */

@@ -287,7 +287,7 @@ PY
 
 @test "JSON, but no job" {
     echo '{"id":"a","comand":"true"}' >spool/pending/a.json
-    rejected a.json 'needs "command" or "argv"'
+    rejected a.json 'needs "command" or "argv" (found "comand"; did you mean "command"?)'
 }
 
 @test "a bad member" {

@@ -443,9 +443,9 @@ bad_value() { # member json-value message flag flag-value
     bad_value command '""' 'command: "" is no command; use a string that is not empty' command ''
     bad_value command 5 'command: 5 is no command; use a string that is not empty'
     bad_value argv '[]' 'argv: [] is no list of arguments; use ["program", "argument", ...]: strings, the first not empty'
-    bad_value argv '["x",1]' 'argv: ["x",1] is no list of arguments; use ["program", "argument", ...]: strings, the first not empty'
+    bad_value argv '["x",1]' 'argv[1]: 1 does not fit; use ["program", "argument", ...]: strings, the first not empty'
     bad_value cwd '"here"' 'cwd: "here" is no absolute path; use one that starts with "/"'
-    bad_value env '{"A":1}' 'env: {"A":1} is no environment; use {"NAME": "text", ...}: names not empty and without "="'
+    bad_value env '{"A":1}' 'env "A": 1 does not fit; use {"NAME": "text", ...}: names not empty and without "="'
     bad_value env '["A=1"]' 'env: ["A=1"] is no environment; use {"NAME": "text", ...}: names not empty and without "="'
     bad_value detach '"yes"' 'detach: "yes" is no truth value; use true or false'
     nothing_is_stored

@@ -182,7 +182,7 @@ dies() {
     is "$code" 1 && is "$(cat err)" "" && cmp out "$QUEUECTL_SPOOL/dead/dies.json" &&
         is "$(jq -c '[.id, .exit_code]' out)" '["dies",3]' && clean
 }
-no_job() { expect 3 'needs "command" or "argv"' nojob '{"comand":"x"}' 60; }
+no_job() { expect 3 'needs "command" or "argv"' nojob '{"mine":"x"}' 60; }
 intact() {
     local id members
     id=$(printf 'a.%0126d' 7)

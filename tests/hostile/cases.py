@@ -63,13 +63,6 @@ def add_canonical(name, make, fate, text="", place="pending", **more):
     add(name, make, fate, text, place=place, file=os.fsencode(CANONICAL % name), **more)
 
 
-def user(uid):
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return str(uid)
-
-
 def doc(more=b""):
     """A good job and something else."""
     return b'{"id":"@ID@","command":"@CMD@"' + (b"," if more else b"") + more + b"}"
@@ -116,7 +109,7 @@ NO_JOB = [
     ("nul-alone", b"\0", AT + "1: a NUL byte"),
     ("nul-in-string", mine(b'"a\0b"'), "a NUL byte"),
     ("nul-between", b'{"command":"true",\0"mine":1}', AT + "19: a NUL byte"),
-    ("nul-at-end", doc() + b"\0", "a NUL byte"),
+    ("nul-at-end", doc() + b"\0", ": a NUL byte"),
     ("nuls-at-end", doc() + b"\n" + bytes(512), "a NUL byte"),
     ("nuls-a-page", bytes(4096), AT + "1: a NUL byte"),
     # not UTF-8
@@ -164,8 +157,8 @@ NO_JOB = [
     ("capital", b'{"id":"@ID@","Command":"@CMD@"}', "case-sensitive"),
     ("all-capitals", b'{"id":"@ID@","COMMAND":"@CMD@"}', "case-sensitive"),
     ("capital-argv", b'{"id":"@ID@","Argv":["true"]}', "case-sensitive"),
-    ("misspelt", b'{"id":"@ID@","comand":"@CMD@"}', 'needs "command" or "argv"'),
-    ("blank-in-name", b'{"id":"@ID@","command ":"@CMD@"}', 'needs "command" or "argv"'),
+    ("misspelt", b'{"id":"@ID@","comand":"@CMD@"}', '(found "comand"; did you mean "command"?)'),
+    ("blank-in-name", b'{"id":"@ID@","command ":"@CMD@"}', '(found "command "; did'),
     ("nested-command", b'{"job":{"id":"@ID@","command":"@CMD@"}}', 'needs "command" or "argv"'),
     ("null-command", b'{"id":"@ID@","command":null}', 'needs "command" or "argv"'),
     ("nothing", b"{}", 'needs "command" or "argv"'),
@@ -256,10 +249,10 @@ NO_JOB = [
     ("argv-numbers", b'{"id":"@ID@","argv":[1,2]}', "argv: [1,2] is no list of arguments"),
     ("argv-mixed", b'{"id":"@ID@","argv":["true",2]}', "argv: "),
     # Which of many it is, must be said.
-    ("argv-far", b'{"id":"@ID@","argv":[' + b'"a word",' * 50 + b"4711]}", "4711"),
+    ("argv-far", b'{"id":"@ID@","argv":[' + b'"a word",' * 50 + b"4711]}", "argv[50]: 4711 does"),
     ("env-far", doc(b'"env":{' + b"".join(b'"NAME%d":"text",' % i for i in range(50)) +
-                    b'"BAD=NAME":"x"}'), "BAD=NAME"),
-    ("argv-first-empty", b'{"id":"@ID@","argv":["","x"]}', "argv: "),
+                    b'"BAD=NAME":"x"}'), 'env "BAD=NAME": "x" does'),
+    ("argv-first-empty", b'{"id":"@ID@","argv":["","x"]}', 'argv[0]: "" does'),
     ("argv-string", b'{"id":"@ID@","argv":"true"}', 'argv: "true" is no list'),
     ("argv-nul", b'{"id":"@ID@","argv":["true\\u0000false"]}', "argv: holds \\u0000"),
     ("argv-and-command", doc(b'"argv":["true"]'), '"command" and "argv" exclude each other'),
@@ -437,6 +430,13 @@ def sparse(size):
     return make
 
 
+def user_name(uid):
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
+
+
 def written(text, mode=0o600, owner=None):
     def make(path, case, work):
         with open(path, "wb") as f:
@@ -480,6 +480,7 @@ ODD_HARMFUL = [
     ("link-to-zeros", link("/dev/zero"), LINK),
     ("link-through-proc", link("/proc/self/fd/0"), LINK),
 ]
+OWNED = "it belongs to user %s, whose jobs"
 ODD_ROOT = [
     ("folder-no-mode", folder(mode=0), FOLDER),  # nobody else can move one
     ("link-to-a-device", link("@/outside/zeros"), LINK),
@@ -487,9 +488,9 @@ ODD_ROOT = [
     ("device-zero", device(stat.S_IFCHR, 1, 5), "it is a device"),
     ("device-none", device(stat.S_IFCHR, 250, 250), "it is a device"),
     ("device-block", device(stat.S_IFBLK, 7, 0), "it is a device"),
-    ("other-owner", written(doc(), owner=65534), "it belongs to user " + user(65534)),
-    ("other-owner-open", written(doc(), 0o666, 65534), "it belongs to user " + user(65534)),
-    ("other-owner-rubbish", written(b"rubbish", owner=1), "it belongs to user " + user(1)),
+    ("other-owner", written(doc(), owner=65534), OWNED % user_name(65534)),
+    ("other-owner-open", written(doc(), 0o666, 65534), OWNED % user_name(65534)),
+    ("other-owner-rubbish", written(b"rubbish", owner=1), OWNED % user_name(1)),
 ]
 for _row in ODD + ODD_ROOT + ODD_HARMFUL:
     _name, _make, _why = _row

@@ -249,6 +249,7 @@ static void null_is_absent(void **state)
 
 #define DURATION " is no duration; use 90, \"90s\", \"5m\""
 #define RETRIES " is no number of retries; use a whole number from 0 to 1000"
+#define VARIABLE " does not fit; use {\"NAME\": \"text\", ...}: names not empty and without \"=\""
 #define PRIORITY " is no priority; use -100 to 100, \"low\" (-10), \"medium\" or \"normal\" (0), " \
                  "\"high\" (10)"
 
@@ -274,10 +275,11 @@ static void bad_members(void **state)
         {"command", "\"a\\u0000b\"", "command: holds \\u0000, which no program can be given"},
         {"argv", "[]", "argv: [] is no list of arguments; use [\"program\", \"argument\", ...]: "
                        "strings, the first not empty"},
-        {"argv", "[\n \"a\",\n 7\n]", "argv: [  \"a\",  7 ] is no list of arguments; use "
-                                     "[\"program\", \"argument\", ...]: strings, the first not "
-                                     "empty"},
-        {"argv", "[\"\"]", NULL},
+        {"argv", "[\n \"a\",\n {\"b\":\n7}\n]", "argv[1]: {\"b\":7} does not fit; use "
+                                            "[\"program\", \"argument\", ...]: strings, the "
+                                            "first not empty"},
+        {"argv", "[\"\"]", "argv[0]: \"\" does not fit; use [\"program\", \"argument\", ...]: "
+                         "strings, the first not empty"},
         {"argv", "\"ls\"", NULL},
         {"argv", "{\"a\":\"ls\"}", NULL},
         {"argv", "[\"a\",[\"b\"]]", NULL},
@@ -347,9 +349,9 @@ static void bad_members(void **state)
         {"cwd", "7", NULL},
         {"env", "[]", "env: [] is no environment; use {\"NAME\": \"text\", ...}: names not empty "
                       "and without \"=\""},
-        {"env", "{\"A\":1}", NULL},
-        {"env", "{\"\":\"x\"}", NULL},
-        {"env", "{\"A=B\":\"x\"}", NULL},
+        {"env", "{\"Z\":\"1\",\"A\":1}", "env \"A\": 1" VARIABLE},
+        {"env", "{\"\":\"x\"}", "env \"\": \"x\"" VARIABLE},
+        {"env", "{\"A=B\":\"x\"}", "env \"A=B\": \"x\"" VARIABLE},
         {"env", "{\"A\":\"\\u0000\"}", NULL},
         {"env", "{\"A\\u0000\":\"x\"}", NULL},
         {"env", "{\"A\":\"1\",\"A\":\"2\"}", NULL},
@@ -387,7 +389,11 @@ static void what_excludes(void **state)
            "needs \"command\" or \"argv\" (found \"Command\": names are case-sensitive)");
     refuse("{\"id\":\"a\",\"ARGV\":[\"x\"]}",
            "needs \"command\" or \"argv\" (found \"ARGV\": names are case-sensitive)");
-    refuse("{\"commands\":\"x\"}", "needs \"command\" or \"argv\"");
+    refuse("{\"commands\":\"x\"}",
+           "needs \"command\" or \"argv\" (found \"commands\"; did you mean \"command\"?)");
+    refuse("{\"mine\":1,\"arg\":[\"x\"]}",
+           "needs \"command\" or \"argv\" (found \"arg\"; did you mean \"argv\"?)");
+    refuse("{\"mine\":1,\"env\":{}}", "needs \"command\" or \"argv\"");
     refuse("{\"command\":\"x\",\"argv\":[\"x\"]}",
            "\"command\" and \"argv\" exclude each other; use one");
     refuse("{\"command\":\"x\",\"run_at\":5,\"delay\":5}",

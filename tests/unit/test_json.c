@@ -128,9 +128,14 @@ static void bytes_of_other_texts(void **state)
     check_bad("\0{\0}", 4, utf16, false);
     check_bad("\0\0\0\0", 4, "invalid JSON at byte 1: a NUL byte", false);
     check_bad("{\"a\":\"x\0\"}", 10, "invalid JSON at byte 8: a NUL byte", false);
-    check_bad("{\"a\":1}\0", 8, "invalid JSON at byte 8: something follows the document's last '}'",
-              false);
-    check_bad("{\"a\":1\0}", 8, "invalid JSON at byte 7: expected ',' or '}'", false);
+    check_bad("{\"a\":1}\0", 8, "invalid JSON at byte 8: a NUL byte", false);
+    check_bad("{\"a\":1\0}", 8, "invalid JSON at byte 7: a NUL byte", false);
+    check_bad("{\"a\":tr\0ue}", 12, "invalid JSON at byte 8: a NUL byte", false);
+    check_bad("\0{\"a\":1}", 8, "invalid JSON at byte 1: a NUL byte", false);
+    check_bad("\0{", 2, "invalid JSON at byte 1: a NUL byte", false);
+    check_bad("{\0", 2, "invalid JSON at byte 2: a NUL byte", false);
+    check_bad("{\0\0\0", 4, "invalid JSON at byte 2: a NUL byte", false);
+    check_bad("\0\1\2\3", 4, "invalid JSON at byte 1: a NUL byte", false);
 }
 
 static void duplicates(void **state)
