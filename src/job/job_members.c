@@ -38,7 +38,8 @@ static const struct member_word policy_words[] = {{"dead", true}, {"retry", fals
 #define NOT_NUL "[^\\\\x00]"
 
 const struct job_member job_members[] = {
-    {"id", "id", "1 to " TEXT_OF(ID_MAX) " of A-Z a-z 0-9 . _ -, the first a letter or digit",
+    {"id", "id", "1 to " TEXT_OF(ID_MAX) " of A-Z a-z 0-9 . _ -, the first a letter or digit, "
+     "and not like held.p0.a0.x",
      "Names the job; made where there is none.", FIELD(id), member_read_id,
      .max = ID_MAX, .schema = "'type': ['string', 'null'], 'maxLength': @max, @id",
      .examples = "'report-42'"},

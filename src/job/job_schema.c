@@ -105,12 +105,14 @@ static void add_time(const struct job_member *m, struct buf *out)
                   "\"not\": {\"type\": \"string\", \"pattern\": \"\\\\n\"}");
 }
 
-/* Of legal characters, and not wTOKEN. and more (spool/name.h). */
+/* Of legal characters, and neither wTOKEN. nor WHEN.pN.aN. and more
+ * (spool/name.h). */
 static void add_id(const struct job_member *m, struct buf *out)
 {
     (void)m;
     buf_adds(out, "\"pattern\": \"^[A-Za-z0-9]\",\n" INDENT
                   "\"not\": {\"type\": \"string\", \"pattern\": \"[^A-Za-z0-9._-]|"
+                  "^(held|[0-9]{8}T[0-9]{6}[.][0-9]{6}Z)[.]p-?[0-9]+[.]a-?[0-9]+[.]|"
                   "^w[0-9a-f]{8}-(");
     add_up_to(out, INT32_MAX);
     buf_adds(out, ")-(0|");

@@ -131,9 +131,35 @@ static bool begins_with_owner(const char *text)
     return text[0] == 'w' && dot && token_parse_n(text + 1, (size_t)(dot - text - 1), &t);
 }
 
+/* Digits and a dot behind this; NULL: no. */
+static const char *skip_number(const char *at, char letter)
+{
+    if (*at++ != letter)
+        return NULL;
+    at += *at == '-';
+    size_t n = strspn(at, "0123456789");
+    return n > 0 && at[n] == '.' ? at + n + 1 : NULL;
+}
+
+/* Does this begin like the name of a waiting job, WHEN.pN.aN. ?  By its shape
+ * only: a rule that the schema can tell too. */
+static bool begins_like_waiting(const char *text)
+{
+    static const char shape[] = "00000000T000000.000000Z.";
+    size_t n = 0;
+    if (strncmp(text, HELD ".", HELD_LEN + 1) == 0)
+        n = HELD_LEN + 1;
+    else
+        for (; shape[n]; n++)
+            if (shape[n] == '0' ? text[n] < '0' || text[n] > '9' : text[n] != shape[n])
+                return false;
+    const char *at = skip_number(text + n, 'p');
+    return at && skip_number(at, 'a');
+}
+
 bool name_id_valid(const char *id)
 {
-    return id_shape(id) && !begins_with_owner(id);
+    return id_shape(id) && !begins_with_owner(id) && !begins_like_waiting(id);
 }
 
 /* One field: the letter, a number, the dot behind it.  *at moves past it. */
@@ -242,8 +268,6 @@ void name_new_id(const char *stem, int64_t now_us, char out[ID_MAX + 1])
 {
     char random[9], time[STAMP_NAME_LEN + 1];
     size_t n = 0;
-    if (stem && begins_with_owner(stem))
-        stem = NULL;
     random_text(random, 8);
     for (; stem && *stem && n < ID_MAX - 9; stem++) {
         if (id_char(*stem) || (n > 0 && strchr("._-", *stem)))
@@ -259,4 +283,6 @@ void name_new_id(const char *stem, int64_t now_us, char out[ID_MAX + 1])
             out[i] = (char)tolower((unsigned char)out[i]);
     }
     snprintf(out + n, ID_MAX + 1 - n, "-%s", random);
+    if (!name_id_valid(out)) /* such a stem; a time makes a valid one */
+        name_new_id(NULL, now_us, out);
 }

@@ -61,7 +61,8 @@ bool name_parse(enum dir state, const char *file, struct name *out);
 void name_format(enum dir state, const struct name *n, char out[FILE_NAME_MAX + 1]);
 
 /* [A-Za-z0-9][A-Za-z0-9._-]{0,127}, and not of the form wTOKEN.ID, which would
- * make a waiting name read like a running one. */
+ * make a waiting name read like a running one, nor WHEN.pN.aN.ID, with which
+ * ID.json, moved or dropped into pending/, would read like another job's. */
 bool name_id_valid(const char *id);
 
 /* In pending/: ends in .json, starts with no dot, and is not canonical. */

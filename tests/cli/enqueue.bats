@@ -436,10 +436,11 @@ bad_value() { # member json-value message flag flag-value
     bad_value backoff_base 0 'backoff_base: 0 is no backoff base; use a number from 1 to 1000' backoff-base 0
     bad_value backoff_base 0.5 'backoff_base: 0.5 is no backoff base; use a number from 1 to 1000' backoff-base 0.5
     bad_value on_crash '"maybe"' 'on_crash: "maybe" is no policy; use "dead" or "retry"' on-crash maybe
-    bad_value id '"a b"' 'id: "a b" is no id; use 1 to 128 of A-Z a-z 0-9 . _ -, the first a letter or digit' id 'a b'
-    bad_value id '"../x"' 'id: "../x" is no id; use 1 to 128 of A-Z a-z 0-9 . _ -, the first a letter or digit' id ../x
-    bad_value id '".x"' 'id: ".x" is no id; use 1 to 128 of A-Z a-z 0-9 . _ -, the first a letter or digit' id .x
-    bad_value id '""' 'id: "" is no id; use 1 to 128 of A-Z a-z 0-9 . _ -, the first a letter or digit' id ''
+    bad_value id '"a b"' 'id: "a b" is no id; use 1 to 128 of A-Z a-z 0-9 . _ -, the first a letter or digit, and not like held.p0.a0.x' id 'a b'
+    bad_value id '"../x"' 'id: "../x" is no id; use 1 to 128 of A-Z a-z 0-9 . _ -, the first a letter or digit, and not like held.p0.a0.x' id ../x
+    bad_value id '".x"' 'id: ".x" is no id; use 1 to 128 of A-Z a-z 0-9 . _ -, the first a letter or digit, and not like held.p0.a0.x' id .x
+    bad_value id '""' 'id: "" is no id; use 1 to 128 of A-Z a-z 0-9 . _ -, the first a letter or digit, and not like held.p0.a0.x' id ''
+    bad_value id '"held.p1.a0.x"' 'id: "held.p1.a0.x" is no id; use 1 to 128 of A-Z a-z 0-9 . _ -, the first a letter or digit, and not like held.p0.a0.x' id held.p1.a0.x
     bad_value command '""' 'command: "" is no command; use a string that is not empty' command ''
     bad_value command 5 'command: 5 is no command; use a string that is not empty'
     bad_value argv '[]' 'argv: [] is no list of arguments; use ["program", "argument", ...]: strings, the first not empty'

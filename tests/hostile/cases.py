@@ -613,11 +613,17 @@ add_canonical("own.other-id-failed", b'{"id":"another","command":"@CMD@"}', "qua
 # Ids that look like something else.
 for _i, _id in enumerate([
         "held", "p0.a0.x", "x.json", "i" * 128, "0", "a..b", "CASE", "case", "a.r1", "a.r1.out",
-        "20200101T000000.000000Z.p0.a0.x", "rejected-x", "w", "w1-2-3", "x-", "nul."]):
+        "held.p0.a0", "20200101T000000.000000Z", "rejected-x", "w", "w1-2-3", "x-", "nul."]):
     _text = b'{"id":"%s","command":"@CMD@"}'
     add("id.%d" % _i, _text.replace(b"%s", _id.encode()), "done")
     add("id.%d.claim" % _i, _text.replace(b"%s", (_id + "-c").encode()[-128:]), "done",
         file=os.fsencode(CANONICAL % (_id + "-c")[-128:]))
+# Ids whose ID.json would be another job's name.
+for _i, _id in enumerate(["20200101T000000.000000Z.p0.a0.x", "held.p0.a0.x",
+                          "w00000000-1-1-00000000.x"]):
+    _text = b'{"id":"%s","command":"@CMD@"}' % _id.encode()
+    add("id.like-ours-%d" % _i, _text, "quarantine", 'id: "%s" is no id' % _id)
+    add_canonical("id.like-ours-%d.claim" % _i, _text, "quarantine", 'id: "%s" is no id' % _id)
 for _name, _text in [("held", doc()), ("held-rubbish", b"rubbish")]:
     add("waits." + _name, _text, "waits", file=os.fsencode("held.p0.a0.waits.%s.json" % _name))
 add("waits.held-fifo", fifo, "waits", file=b"held.p0.a0.waits.held-fifo.json")

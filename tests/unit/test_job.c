@@ -260,7 +260,7 @@ static void bad_members(void **state)
         const char *member, *raw, *message;
     } rows[] = {
         {"id", "\"a b\"", "id: \"a b\" is no id; use 1 to 128 of A-Z a-z 0-9 . _ -, the first a "
-                          "letter or digit"},
+                          "letter or digit, and not like held.p0.a0.x"},
         {"id", "\"\"", NULL},
         {"id", "7", NULL},
         {"id", "\"-a\"", NULL},

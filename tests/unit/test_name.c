@@ -36,7 +36,6 @@ static void good_names(void **state)
         {DIR_PROCESSING, TIME ".p0.a1.w" TOKEN ".x.json", {NOW, false, 0, 1, TOKEN, "x"}},
         {DIR_PROCESSING, TIME ".p0.a1.w" TOKEN ".p0.a1.json", {NOW, false, 0, 1, TOKEN, "p0.a1"}},
         {DIR_DONE, "x.json", {0, false, 0, 0, "", "x"}},
-        {DIR_DEAD, TIME ".p0.a1.x.json", {0, false, 0, 0, "", TIME ".p0.a1.x"}},
         {DIR_PENDING, TIME ".p0.a0." ID_OF_128 ".json", {NOW, false, 0, 0, "", ID_OF_128}},
         {DIR_PROCESSING, TIME ".p-100.a999999.w" TOKEN "." ID_OF_128 ".json",
          {NOW, false, -100, 999999, TOKEN, ID_OF_128}},
@@ -109,6 +108,8 @@ static void bad_names(void **state)
         {DIR_DONE, "\xC3\xA9.json"},
         {DIR_DONE, "x.json\n"},
         {DIR_DEAD, "w" TOKEN ".x.json"},
+        {DIR_DEAD, TIME ".p0.a1.x.json"},
+        {DIR_DONE, "held.p0.a1.x.json"},
     };
     for (size_t i = 0; i < LENGTH(rows); i++) {
         struct name n;
@@ -166,16 +167,50 @@ static void ids(void **state)
 {
     (void)state;
     static const char *const good[] = {"a", "0", "Z", "a.b", "a..b", "a-", "a_", "9-x.", ID_OF_128,
-                                       "w", "w.x", "wabc.x", "w" TOKEN, "x" TOKEN ".y", "CON"};
+                                       "w", "w.x", "wabc.x", "w" TOKEN, "x" TOKEN ".y", "CON",
+                                       "held", "held.x", "held.p0", "held.p0.a0", "held.p0.x.y",
+                                       "held.p.a0.x", "Held.p0.a0.x", "x.held.p0.a0.x", TIME,
+                                       TIME ".p0.a0", "20261122t031500.250001Z.p0.a0.x",
+                                       "2026112T031500.250001Z.p0.a0.x"};
     static const char *const bad[] = {"",    ".",   "..",   ".a",   "-a",  "_a",     "a b",
                                       "a/b", "a\n", "a\t",  "a*",   "\xC3\xA9", "a\xFF",
-                                      ID_OF_128 "x", "w" TOKEN ".", "w" TOKEN ".x", "a\\", "a:b"};
+                                      ID_OF_128 "x", "w" TOKEN ".", "w" TOKEN ".x", "a\\", "a:b",
+                                      "held.p0.a0.x", "held.p-100.a999999.", TIME ".p0.a0.x",
+                                      TIME ".p10.a1.w" TOKEN ".x", "99999999T999999.999999Z.p0.a0.x",
+                                      TIME ".p-5.a0._x"};
     for (size_t i = 0; i < LENGTH(good); i++)
         if (!name_id_valid(good[i]))
             fail_msg("refused: %s", good[i]);
     for (size_t i = 0; i < LENGTH(bad); i++)
         if (name_id_valid(bad[i]))
             fail_msg("accepted: %s", bad[i]);
+}
+
+/* Whatever id is valid: what is printed reads the same in every folder, and its
+ * file of done/ is never another job's in pending/. */
+static void ids_in_names(void **state)
+{
+    static const char *const parts[] = {"held", TIME, "p0", "a0", "w" TOKEN, "x", "json", "-", ""};
+    (void)state;
+    size_t n = LENGTH(parts), valid = 0;
+    for (size_t i = 0; i < n * n * n * n; i++) {
+        char file[FILE_NAME_MAX + 1];
+        struct name one = {.time_us = NOW, .attempts = 1}, two;
+        int len = snprintf(one.id, sizeof one.id, "%s.%s.%s.%s", parts[i % n], parts[i / n % n],
+                           parts[i / n / n % n], parts[i / n / n / n]);
+        if (len > ID_MAX || !name_id_valid(one.id))
+            continue;
+        valid++;
+        for (int d = 0; d < STATE_COUNT; d++) {
+            snprintf(one.token, sizeof one.token, "%s", d == DIR_PROCESSING ? TOKEN : "");
+            name_format((enum dir)d, &one, file);
+            if (!name_parse((enum dir)d, file, &two) || strcmp(one.id, two.id) != 0)
+                fail_msg("read as %s: %s", two.id, file);
+        }
+        if (name_parse(DIR_PENDING, file, &two) || name_parse(DIR_PROCESSING, file, &two))
+            fail_msg("another job's name: %s", file);
+    }
+    assert_true(valid > 1000);
 }
 
 static void foreign(void **state)
@@ -264,6 +299,10 @@ static void new_ids(void **state)
     char owner[ID_MAX + 1]; /* a stem that looks like a worker's */
     name_new_id("w" TOKEN ".x", NOW, owner);
     assert_true(name_id_valid(owner));
+    name_new_id("held.p0.a0.x y", NOW, owner);
+    assert_true(name_id_valid(owner));
+    name_new_id(TIME ".p0.a0.w" TOKEN ".x", NOW, owner);
+    assert_true(name_id_valid(owner));
 }
 
 int main(void)
@@ -274,6 +313,7 @@ int main(void)
         cmocka_unit_test(mutations),
         cmocka_unit_test(longest_name_fits),
         cmocka_unit_test(ids),
+        cmocka_unit_test(ids_in_names),
         cmocka_unit_test(foreign),
         cmocka_unit_test(directories),
         cmocka_unit_test(tokens),
