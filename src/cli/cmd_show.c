@@ -16,15 +16,14 @@
 #define NAME_WIDTH 14
 
 /* What is null is as good as absent. */
-static void print_member(const struct json_doc *doc, const char *name)
+static void print_member(const char *name, const char *raw)
 {
     struct buf line = BUF_INIT;
-    const char *raw = json_raw(doc, name);
     if (!raw || strcmp(raw, "null") == 0)
         return;
     escape_adds(&line, name);
     buf_addf(&line, "%*s  ", (int)(line.len < NAME_WIDTH ? NAME_WIDTH - line.len : 0), "");
-    jobtext_member(doc, name, &line);
+    jobtext_value(raw, &line);
     puts(buf_str(&line));
     buf_release(&line);
 }
@@ -34,11 +33,11 @@ static void print_members(const struct json_doc *doc)
 {
     static const char *const first[] = {"id", "state"};
     for (size_t i = 0; i < 2; i++)
-        print_member(doc, first[i]);
+        print_member(first[i], json_raw(doc, first[i]));
     for (size_t i = 0; i < json_count(doc); i++) {
         const char *name = json_name(doc, i);
         if (strcmp(name, "id") != 0 && strcmp(name, "state") != 0 && strcmp(name, "history") != 0)
-            print_member(doc, name);
+            print_member(name, json_raw_at(doc, i));
     }
 }
 

@@ -41,12 +41,11 @@ int64_t jobtext_updated_us(const struct found *f)
     return f->st.st_mtim.tv_sec * US_PER_SEC + f->st.st_mtim.tv_nsec / 1000;
 }
 
-void jobtext_member(const struct json_doc *doc, const char *name, struct buf *out)
+void jobtext_value(const char *raw, struct buf *out)
 {
-    const char *raw = json_raw(doc, name);
     if (!raw)
         return;
-    cJSON *value = raw[0] == '"' ? json_value(doc, name) : NULL;
+    cJSON *value = raw[0] == '"' ? cJSON_Parse(raw) : NULL;
     escape_adds(out, cJSON_IsString(value) ? value->valuestring : raw);
     cJSON_Delete(value);
 }
@@ -70,7 +69,7 @@ static const char *add_member(const char *at, const struct json_doc *doc, struct
     char name[128];
     size_t n = strcspn(at, "}");
     snprintf(name, sizeof name, "%.*s", (int)(n < sizeof name ? n : sizeof name - 1), at);
-    jobtext_member(doc, name, out);
+    jobtext_value(json_raw(doc, name), out);
     return at + n + 1;
 }
 

@@ -11,9 +11,9 @@ int jobtext_priority(const struct found *f);
 void jobtext_attempts(const struct queue *q, const struct found *f, char out[32]);
 int64_t jobtext_updated_us(const struct found *f);
 
-/* A member of a document: strings decoded, all else as written; nothing where it
- * is not there. */
-void jobtext_member(const struct json_doc *doc, const char *name, struct buf *out);
+/* The value of a member, as its bytes: strings decoded, all else as written;
+ * nothing for NULL. */
+void jobtext_value(const char *raw, struct buf *out);
 
 /* '{id}\t{state}': {member}, {{ for a brace, \t \n \\. */
 int jobtext_check_format(const char *format); /* -1: said; EXIT_USAGE */

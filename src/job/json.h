@@ -39,8 +39,10 @@ struct json_doc *json_new(void); /* {} ; NULL: no memory */
 void json_free(struct json_doc *doc);
 
 size_t json_count(const struct json_doc *doc);
-/* Decoded name of member i (escapes resolved). */
+/* Decoded name of member i (escapes resolved), and its value's bytes as below.
+ * Who walks all members asks by number: a name is searched for. */
 const char *json_name(const struct json_doc *doc, size_t i);
+const char *json_raw_at(const struct json_doc *doc, size_t i);
 
 /* The value of member i, as json_raw gives it. */
 const char *json_raw_at(const struct json_doc *doc, size_t i);

@@ -311,7 +311,7 @@ static int apply_changes(struct job *job, const struct json_doc *changes, bool *
                          struct err *err)
 {
     for (size_t i = 0; i < json_count(changes); i++) {
-        const char *member = json_name(changes, i), *raw = json_raw(changes, member);
+        const char *member = json_name(changes, i), *raw = json_raw_at(changes, i);
         if (is_recorded(member))
             return err_set(err, ERR_BAD, "%s: the queue writes this itself; it cannot be edited",
                            member);

@@ -81,3 +81,16 @@ teardown() { teardown_spool; }
     has "$out" "last_error      invalid JSON at byte 1"
     has "$out" "file            $WORK/spool/done/a.json"
 }
+
+@test "a document with very many members is shown, listed and counted at once" {
+    seq -f '"%05.0f":1' 1 60000 | paste -sd, | sed 's/.*/{"id":"a","command":"true",&}/' >a.json
+    q enqueue @a.json >/dev/null
+    expect 0 timeout 5 "$QUEUECTL_BIN" show a
+    is "$(grep -c '^[0-9]' <<<"$out")" 60000
+    expect 0 timeout 5 "$QUEUECTL_BIN" show --json a
+    expect 0 timeout 5 "$QUEUECTL_BIN" list
+    expect 0 timeout 5 "$QUEUECTL_BIN" status
+    q cancel a >/dev/null
+    expect 0 timeout 5 "$QUEUECTL_BIN" dlq list
+    has "$out" cancelled
+}
