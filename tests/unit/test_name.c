@@ -190,7 +190,7 @@ static void ids(void **state)
  * file of done/ is never another job's in pending/. */
 static void ids_in_names(void **state)
 {
-    static const char *const parts[] = {"held", TIME, "p0", "a0", "w" TOKEN, "x", "json", "-", ""};
+    static const char *const parts[] = {"held", TIME, "p0", "a0", ("w" TOKEN), "x", "json", "-", ""};
     (void)state;
     size_t n = LENGTH(parts), valid = 0;
     for (size_t i = 0; i < n * n * n * n; i++) {
