@@ -20,6 +20,9 @@
 
 #define OPEN_FOLDER (O_RDONLY | O_DIRECTORY | O_NOFOLLOW)
 
+struct removal;
+typedef int act_on(struct removal *r, int folder, const char *entry);
+
 struct removal {
     struct spool *sp;
     enum dir d;
@@ -42,7 +45,7 @@ static int fail(const struct removal *r, const char *entry)
 }
 
 /* act() on each entry of a folder; the first -1 ends it. */
-static int each_entry(struct removal *r, int folder, int (*act)(struct removal *, int, const char *))
+static int each_entry(struct removal *r, int folder, act_on *act)
 {
     int fd = io_open_list(folder), rc = 0;
     DIR *list = fd < 0 ? NULL : fdopendir(fd);

@@ -79,6 +79,15 @@ for i in range(3000):
     is "$(<outside/tree/leaf)" keep
 }
 
+@test "a folder that has a job's place is listed, deleted and cleared" {
+    mkdir -p spool/done/x.json/a/b spool/dead/y.json spool/pending/held.p0.a0.z.json/full
+    has "$(q list)" '(unreadable: it is a folder, and a job is a regular file)'
+    q delete --yes x z
+    [ ! -e spool/done/x.json ] && [ ! -e spool/pending/held.p0.a0.z.json ]
+    is "$(q clear --yes 2>&1)" 'removed 1 job'
+    is "$(ls -A spool/dead)" ""
+}
+
 @test "a folder that cannot be removed is said, with its path and the command" {
     mkdir -p outside x.json/m/n && echo keep >outside/leaf
     put_aside x.json
