@@ -66,15 +66,11 @@ struct dropping {
 
 static int accept(struct job *job, int64_t now, struct err *err)
 {
-    char id[ID_MAX + 1], file[FILE_NAME_MAX + 1];
+    char id[ID_MAX + 1];
     if (job->id[0])
         snprintf(id, sizeof id, "%s", job->id);
     else
         name_new_id(NULL, now, id);
-    file_name(id, file);
-    if (!name_is_foreign(file))
-        return err_set(err, ERR_BAD, "id \"%s\" reads like a name of the queue's own; choose "
-                       "another", id);
     return job_hand_over(job, id, now, err);
 }
 
