@@ -200,6 +200,14 @@ static int check_value(const struct setting *def, const char *value)
     return -1;
 }
 
+/* Who is trusted is said in the settings: are the folders' modes in keeping? */
+static void warn_untrusted(struct queue *q)
+{
+    struct err err = ERR_INIT;
+    if (queue_refresh_settings(q, &err) >= 0 && spool_check_trust(q->spool, &err) != 0)
+        say("warning: workers will refuse this spool: %s", err.text);
+}
+
 static int write_key(const struct call *c, const struct setting *def, const char *value)
 {
     struct queue q;
@@ -209,8 +217,10 @@ static int write_key(const struct call *c, const struct setting *def, const char
         return code;
     if (settings_write(q.spool->root, def->name, value, &err) != 0)
         code = say_error(&err);
-    else
+    else {
         say_understood(q.spool->root, def);
+        warn_untrusted(&q);
+    }
     queue_close(&q);
     return code;
 }

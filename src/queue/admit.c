@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -23,6 +24,7 @@
 #define SYNC_TOGETHER 4 /* from so many on, one syncfs(2) instead of an fsync(2) each */
 #define LOCKED_AGAIN_MS 500
 #define TROUBLE_US (2 * US_PER_SEC)
+#define TROUBLE_SHIFT_MAX 3
 #define STUCK_SHIFT_MAX 7 /* doublings: about four minutes */
 #define IDS_STALE_US (200 * US_PER_MS) /* so long one scan for used ids serves, */
 #define IDS_WORTH 5                    /* or so many times as long as it took */
@@ -34,6 +36,7 @@ struct entry {
     enum admit_fate fate;
     bool links;
     struct job job;
+    bool was_read; /* its verdict is about just this content */
     bool has_job;
     struct stat st;
     char own[FILE_NAME_MAX + 1];       /* the dot name */
@@ -53,7 +56,8 @@ struct admission {
     struct queue *q;
     admit_told *tell;
     void *arg;
-    struct entry *entry; /* ADMIT_BATCH of them */
+    struct entry *entry; /* most of them */
+    size_t most;
     size_t n;            /* of these in use, all open */
     size_t at;           /* the next to commit */
     int64_t mono_us;     /* of this call */
@@ -67,9 +71,31 @@ static void settle(struct entry *e, enum admit_fate fate)
     e->fate = fate;
 }
 
+/* Would any other file fail in the same way? */
+static bool is_general(int errnum)
+{
+    static const int general[] = {ENOSPC, EDQUOT, EMFILE, ENFILE, ENOMEM, EROFS, EIO};
+    for (size_t i = 0; i < sizeof general / sizeof *general; i++)
+        if (errnum == general[i])
+            return true;
+    return false;
+}
+
+/* Ever later, at most TROUBLE_US << most. */
+static void stuck(struct admission *a, struct entry *e, int most)
+{
+    e->d->look_us = a->mono_us + (TROUBLE_US << (e->d->tries < most ? e->d->tries : most));
+    e->d->tries++;
+    settle(e, ADMIT_STUCK);
+}
+
 static void trouble(struct admission *a, struct entry *e, const struct err *err)
 {
     snprintf(e->why, sizeof e->why, "%s", err->text);
+    if (!is_general(err->errnum)) {
+        stuck(a, e, TROUBLE_SHIFT_MAX);
+        return;
+    }
     e->d->look_us = a->mono_us + TROUBLE_US;
     settle(e, ADMIT_ERROR);
 }
@@ -104,15 +130,12 @@ static void disown(struct admission *a, struct entry *e)
 static void own_failed(struct admission *a, struct entry *e)
 {
     struct err err = ERR_INIT;
-    int shift = e->d->tries < STUCK_SHIFT_MAX ? e->d->tries : STUCK_SHIFT_MAX;
     if (errno == ENOENT) {
         settle(e, ADMIT_GONE);
     } else if (errno == EACCES || errno == EPERM) {
         snprintf(e->why, sizeof e->why, "it cannot be moved (%s); its owner or root must remove it",
                  strerror(errno));
-        e->d->look_us = a->mono_us + (TROUBLE_US << shift);
-        e->d->tries++;
-        settle(e, ADMIT_STUCK);
+        stuck(a, e, STUCK_SHIFT_MAX);
     } else {
         err_sys(&err, "take in", e->d->file);
         trouble(a, e, &err);
@@ -166,7 +189,7 @@ static void reject(struct admission *a, struct entry *e)
         own_failed(a, e);
         return;
     }
-    if (strlen(e->d->file) <= NAME_FOREIGN_MAX && !own(a, e, false))
+    if (strlen(e->d->file) <= NAME_FOREIGN_MAX && !own(a, e, e->was_read))
         return;
     if (quarantine_put(a->q, DIR_PENDING, e->owned ? e->own : e->d->file, &m, &err) == 0) {
         settle(e, ADMIT_REJECTED);
@@ -235,6 +258,7 @@ static void inspect(struct admission *a, struct entry *e)
     e->st = seen.st;
     snprintf(e->why, sizeof e->why, "%s", seen.why);
     snprintf(e->mend, sizeof e->mend, "%s", seen.mend);
+    e->was_read = look == FILE_OK;
     if (look == FILE_OK)
         read_job(a, e, &text, &seen);
     else if (look == FILE_GONE)
@@ -337,6 +361,13 @@ static void prepare(struct admission *a, struct entry *e)
 
 /* -- the batch ----------------------------------------------------------- */
 
+static bool is_there(const struct spool *sp, const char *file)
+{
+    struct stat st;
+    return fstatat(sp->dir[DIR_PENDING], file, &st, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+/* ENOENT: an operator took the file away, or somebody removed our copy in tmp/. */
 static void commit(struct admission *a, struct entry *e)
 {
     struct err err = ERR_INIT;
@@ -350,7 +381,7 @@ static void commit(struct admission *a, struct entry *e)
     }
     if (e->unsafe)
         errno = EIO;
-    else if (errno == ENOENT) {
+    else if (errno == ENOENT && !is_there(sp, e->own)) {
         settle(e, ADMIT_GONE);
         return;
     }
@@ -373,13 +404,21 @@ static void conclude(struct admission *a, struct entry *e)
     a->tell(e->d, e->fate, e->canonical, e->why, e->links, a->arg);
 }
 
+/* Each holds its id's lock open: a part of the descriptors that there are. */
+static size_t most_at_once(void)
+{
+    struct rlimit files;
+    rlim_t part = getrlimit(RLIMIT_NOFILE, &files) == 0 ? files.rlim_cur / 4 : ADMIT_BATCH;
+    return part >= ADMIT_BATCH ? ADMIT_BATCH : part > 0 ? (size_t)part : 1;
+}
+
 struct admission *admit_open(struct queue *q, admit_told *tell, void *arg)
 {
     struct admission *a = calloc(1, sizeof *a);
     if (!a)
         return NULL;
-    *a = (struct admission){.q = q, .tell = tell, .arg = arg};
-    a->entry = calloc(ADMIT_BATCH, sizeof *a->entry);
+    *a = (struct admission){.q = q, .tell = tell, .arg = arg, .most = most_at_once()};
+    a->entry = calloc(a->most, sizeof *a->entry);
     if (a->entry)
         return a;
     free(a);
@@ -407,9 +446,14 @@ static bool is_stale(const struct id_set *set)
     return age < 0 || (age > IDS_STALE_US && age > most);
 }
 
+bool admit_is_full(const struct admission *a)
+{
+    return a->n == a->most;
+}
+
 bool admit_add(struct admission *a, struct dropped *d, int64_t mono_now_us)
 {
-    if (a->n == ADMIT_BATCH)
+    if (admit_is_full(a))
         return false;
     struct entry *e = &a->entry[a->n];
     *e = (struct entry){.d = d, .lock = -1};

@@ -30,8 +30,8 @@ enum admit_fate {
     ADMIT_GONE,     /* no longer there */
     ADMIT_REJECTED, /* it lies in quarantine/; why */
     ADMIT_LATER,    /* look again at look_us (set here) */
-    ADMIT_STUCK,    /* this one cannot be moved by us (why): look again at look_us */
-    ADMIT_ERROR     /* trouble, no verdict (why): look again at look_us */
+    ADMIT_STUCK,    /* trouble with this one (why), no verdict: look again at look_us */
+    ADMIT_ERROR     /* trouble that others will have too (why): look again at look_us */
 };
 
 /* Each file's fate is told once, in whichever of the calls below it is known; from
@@ -49,6 +49,7 @@ void admit_close(struct admission *a); /* none may be under way */
 
 /* The steps up to the written copy.  False: the batch is full, d was not looked
  * at. */
+bool admit_is_full(const struct admission *a);
 bool admit_add(struct admission *a, struct dropped *d, int64_t mono_now_us);
 size_t admit_waiting(const struct admission *a); /* how many wait for sync or commit */
 /* Make the copies durable.  Changes nothing but what admit_commit() reads, so it

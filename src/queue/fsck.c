@@ -125,6 +125,11 @@ struct id_hold {
 static bool hold_id(struct check *c, const char *id, struct id_hold *h)
 {
     h->id = id;
+    if (geteuid() != c->q->spool->owner) { /* what root makes there its owner cannot open */
+        h->fd = -1;
+        h->fresh = false;
+        return !idlock_is_held(c->q->spool, id);
+    }
     return idlock_take(c->q->spool, id, &h->fd, &h->fresh) == IDLOCK_OWNED;
 }
 
@@ -132,7 +137,8 @@ static void let_id_go(struct check *c, struct id_hold *h)
 {
     if (h->fresh)
         idlock_forget(c->q->spool, h->id);
-    close(h->fd);
+    if (h->fd >= 0)
+        close(h->fd);
 }
 
 /* Again, under the lock; a running job is its worker's to change. */

@@ -84,27 +84,56 @@ static bool same_report(struct queue *q, const char *id, const char *name)
 
 #define MEND_TEXT "mend {file}; then: queuectl dlq retry {report}"
 
-static void add_advice(struct buf *out, const char *mend, const char *name, const char *id)
+/* A word for the shell: people paste what they are advised, and whoever dropped
+ * the file chose its name. */
+static void add_word(struct buf *out, const char *text)
 {
+    static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-/";
+    if (text[strspn(text, plain)] == '\0') {
+        buf_adds(out, text);
+        return;
+    }
+    buf_addc(out, '\'');
+    for (; *text; text++)
+        if (*text == '\'')
+            buf_adds(out, "'\\''");
+        else
+            buf_addc(out, *text);
+    buf_addc(out, '\'');
+}
+
+/* In `mend`, {path} is where the file lies, {file} the same from the spool on,
+ * {report} the report's id. */
+static void add_advice(const struct queue *q, struct buf *out, const char *mend, const char *name,
+                       const char *id)
+{
+    struct buf file = BUF_INIT, path = BUF_INIT;
+    buf_addf(&file, "%s/%s", dir_name(DIR_QUARANTINE), name);
+    buf_addf(&path, "%s/%s", q->spool->path, buf_str(&file));
+    const char *const words[][2] = {
+        {"{file}", buf_str(&file)}, {"{path}", buf_str(&path)}, {"{report}", id}};
     for (const char *at = mend && *mend ? mend : MEND_TEXT; *at;) {
-        if (strncmp(at, "{file}", 6) == 0) {
-            buf_addf(out, "%s/%s", dir_name(DIR_QUARANTINE), name);
-            at += 6;
-        } else if (strncmp(at, "{report}", 8) == 0) {
-            buf_adds(out, id);
-            at += 8;
+        size_t i = 0;
+        while (i < 3 && strncmp(at, words[i][0], strlen(words[i][0])) != 0)
+            i++;
+        if (i < 3) {
+            add_word(out, words[i][1]);
+            at += strlen(words[i][0]);
         } else
             buf_addc(out, *at++);
     }
+    buf_release(&file);
+    buf_release(&path);
 }
 
-static int print_report(const char *id, const char *name, const struct misfit *m, struct buf *out)
+static int print_report(const struct queue *q, const char *id, const char *name,
+                        const struct misfit *m, struct buf *out)
 {
     struct buf advice = BUF_INIT, dropped_as = BUF_INIT;
     char as[FILE_NAME_MAX + 1];
     printable_name(m->as, as);
     buf_addf(&dropped_as, "%s/%s", dir_name(m->from), as);
-    add_advice(&advice, m->mend, name, id);
+    add_advice(q, &advice, m->mend, name, id);
     struct job_report r = {id, name, buf_str(&dropped_as), m->reason, buf_str(&advice)};
     int result = job_print_report(&r, clock_wall_us(), out);
     buf_release(&advice);
@@ -120,7 +149,7 @@ static int write_report(struct queue *q, const char *id, const char *name, const
     char tmp[FILE_NAME_MAX + 1], file[FILE_NAME_MAX + 1];
     snprintf(n.id, sizeof n.id, "%s", id);
     name_format(DIR_DEAD, &n, file);
-    int r = print_report(id, name, m, &text);
+    int r = print_report(q, id, name, m, &text);
     if (r == 0)
         r = file_make_tmp(q->spool, text.data, text.len, FILE_SYNCED, tmp);
     if (r == 0 && (r = file_publish(q->spool, tmp, DIR_DEAD, file)) != 0) {

@@ -7,8 +7,9 @@
 
 struct claim;
 
-/* Why a file is no job.  mend is what to do about it, with {file} for where it
- * will lie and {report} for the report's id; NULL or "": mend its text. */
+/* Why a file is no job.  mend is what to do about it, with {path} for where it
+ * will lie, {file} for that from the spool on and {report} for the report's id;
+ * NULL or "": mend its text. */
 struct misfit {
     enum dir from;      /* where it was dropped, */
     const char *as;     /* and under which name */

@@ -50,6 +50,20 @@ static int check_trust(const struct queue *q, enum queue_use use, struct err *er
                : -1;
 }
 
+/* ./spool was not named by anybody: somebody else's may have been put there to
+ * receive our commands. */
+static int check_named(const struct queue *q, const char *path, enum queue_use use,
+                       struct err *err)
+{
+    const char *variable = getenv("QUEUECTL_SPOOL");
+    char owner[TRUST_NAME_MAX + 1];
+    if (path || (variable && *variable) || use < QUEUE_ENQUEUE || !spool_is_member(q->spool))
+        return 0;
+    trust_user_name(q->spool->owner, owner);
+    return err_set(err, ERR_BAD, "./spool belongs to user %s, who would run the job; if that is "
+                   "meant, name it: --spool ./spool", owner);
+}
+
 int queue_open(struct queue *q, const char *path, enum queue_use use, struct err *err)
 {
     bool is_default;
@@ -62,7 +76,7 @@ int queue_open(struct queue *q, const char *path, enum queue_use use, struct err
     if (r != 0)
         return -1;
     load_settings(q);
-    if (check_trust(q, use, err) != 0) {
+    if (check_named(q, path, use, err) != 0 || check_trust(q, use, err) != 0) {
         queue_close(q);
         return -1;
     }
@@ -129,7 +143,7 @@ int queue_init(const char *path, const char *group, bool adopt, char **made, str
 
 static bool same_file(const struct stat *a, const struct stat *b)
 {
-    return a->st_ino == b->st_ino && a->st_size == b->st_size &&
+    return a->st_ino == b->st_ino && a->st_size == b->st_size && a->st_mode == b->st_mode &&
            a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
 }
 
@@ -150,6 +164,10 @@ int queue_refresh_settings(struct queue *q, struct err *err)
         now = (struct stat){0};
     if (same_file(&now, &q->settings_seen))
         return 0;
+    if (spool_check_settings_file(q->spool, &now, SETTINGS_FILE, err) != 0) {
+        q->settings_seen = now; /* said once; the old ones stay in force */
+        return -1;
+    }
     load_settings(q);
     if (q->settings_err.kind == ERR_NONE)
         return 1;

@@ -15,17 +15,36 @@
 #include "base/io.h"
 #include "base/sys.h"
 
+#define TMP_TRIES 16
+
 /* Made private; the umask has no say in what the group may read. */
 int file_set_mode(int fd, mode_t mode)
 {
     return mode == 0600 ? 0 : fchmod(fd, mode);
 }
 
+/* Where others can write, somebody may have taken the next names: then a name that
+ * nobody can guess. */
+static int open_tmp(struct spool *sp, char tmp[FILE_NAME_MAX + 1])
+{
+    const int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW;
+    int fd = -1;
+    snprintf(tmp, FILE_NAME_MAX + 1, "%s.%lu", sp->token, sp->made++);
+    for (int i = 0; i < TMP_TRIES; i++) {
+        unsigned random;
+        fd = io_open(sp->dir[DIR_TMP], tmp, flags, 0600);
+        if (fd >= 0 || errno != EEXIST)
+            break;
+        sys_random(&random, sizeof random);
+        snprintf(tmp, FILE_NAME_MAX + 1, "%s.%lu.%08x", sp->token, sp->made++, random);
+    }
+    return fd;
+}
+
 int file_make_tmp(struct spool *sp, const void *bytes, size_t n, enum file_sure sure,
                   char tmp[FILE_NAME_MAX + 1])
 {
-    snprintf(tmp, FILE_NAME_MAX + 1, "%s.%lu", sp->token, sp->made++);
-    int fd = io_open(sp->dir[DIR_TMP], tmp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
+    int fd = open_tmp(sp, tmp);
     if (fd < 0)
         return -1;
     int r = file_set_mode(fd, sp->document_mode);
@@ -128,8 +147,35 @@ static enum file_look not_trusted(const struct spool *sp, struct file_seen *seen
     return FILE_MISFIT;
 }
 
-/* Where others can reach the folder, others who can write to the file could
- * change what is run. */
+/* Can anybody but the owner come to what lies in pending/?  *only_trusted: those
+ * who can are all trusted. */
+static bool is_reachable(const struct spool *sp, bool *only_trusted)
+{
+    struct stat root, drop;
+    *only_trusted = false;
+    if (fstat(sp->root, &root) != 0 || fstat(sp->dir[DIR_PENDING], &drop) != 0)
+        return true;
+    mode_t others = root.st_mode & drop.st_mode;
+    *only_trusted = !(others & S_IXOTH) && trust_is_group(sp->trust, root.st_gid) &&
+                    trust_is_group(sp->trust, drop.st_gid);
+    return others & (S_IXGRP | S_IXOTH);
+}
+
+/* Who can write to the file could change what is run, after its owner was found
+ * good: while it waits, or between our look and the copy. */
+static enum file_look judge_writers(const struct spool *sp, struct file_seen *seen)
+{
+    const struct stat *st = &seen->st;
+    bool only_trusted, all = st->st_mode & S_IWOTH;
+    if (!(st->st_mode & (S_IWGRP | S_IWOTH)) || !is_reachable(sp, &only_trusted))
+        return FILE_OK;
+    if (!all && (only_trusted || trust_is_group(sp->trust, st->st_gid)))
+        return FILE_OK;
+    snprintf(seen->why, sizeof seen->why, "%s can write to it (mode %03o)",
+             all ? "everybody" : "its whole group", (unsigned)(st->st_mode & 0777));
+    return misfit(seen, "chmod go-w {path}; then: queuectl dlq retry {report}");
+}
+
 static enum file_look judge_owner(const struct spool *sp, struct file_seen *seen)
 {
     const struct stat *st = &seen->st;
@@ -137,14 +183,7 @@ static enum file_look judge_owner(const struct spool *sp, struct file_seen *seen
         st->st_uid == sp->owner ? TRUST_YES : trust_owner(sp->trust, st->st_uid);
     if (trusted == TRUST_UNKNOWN)
         return FILE_TROUBLE;
-    if (trusted == TRUST_NO)
-        return not_trusted(sp, seen);
-    if (trust_is_shared(sp->trust) && (st->st_mode & S_IWOTH)) {
-        snprintf(seen->why, sizeof seen->why, "everybody can write to it (mode %03o)",
-                 (unsigned)(st->st_mode & 0777));
-        return misfit(seen, "chmod o-w {file}; then: queuectl dlq retry {report}");
-    }
-    return FILE_OK;
+    return trusted == TRUST_NO ? not_trusted(sp, seen) : judge_writers(sp, seen);
 }
 
 /* What fstat(2) alone can tell. */
@@ -198,13 +237,13 @@ static void advise_reading(const struct spool *sp, struct file_seen *seen)
     struct stat drop;
     const char *then = "then: queuectl dlq retry {report}";
     if (seen->st.st_uid == geteuid()) {
-        snprintf(seen->mend, sizeof seen->mend, "chmod u+r {file}; %s", then);
+        snprintf(seen->mend, sizeof seen->mend, "chmod u+r {path}; %s", then);
     } else if (fstat(sp->dir[DIR_PENDING], &drop) != 0 || drop.st_gid == seen->st.st_gid) {
-        snprintf(seen->mend, sizeof seen->mend, "as root: chmod g+r {file}; %s", then);
+        snprintf(seen->mend, sizeof seen->mend, "as root: chmod g+r {path}; %s", then);
     } else {
         trust_group_name(drop.st_gid, group);
         snprintf(seen->mend, sizeof seen->mend,
-                 "as root: chgrp %s {file} && chmod g+r {file}; %s", group, then);
+                 "as root: chgrp %s {path} && chmod g+r {path}; %s", group, then);
     }
 }
 
@@ -225,6 +264,11 @@ static enum file_look look_unopened(const struct spool *sp, int why, struct file
     errno = why;
     if (why == ENOENT)
         return FILE_GONE;
+    if (why == EWOULDBLOCK) { /* fcntl(2): a lease */
+        seen->being_written = true;
+        snprintf(seen->why, sizeof seen->why, "somebody has a lease on it");
+        return FILE_NOT_YET;
+    }
     if (why == EACCES || why == EPERM)
         return unreadable(sp, seen);
     return FILE_TROUBLE; /* ELOOP, ENXIO: replaced since; the next look will see */

@@ -155,9 +155,11 @@ static int batch_lives(const char *file, void *arg)
         (s->own && strcmp(file, s->own) == 0))
         return 0;
     int fd = io_open_file(s->sp->dir[DIR_TMP], file, O_RDONLY | O_NONBLOCK, 0);
+    struct stat st;
     if (fd < 0)
         return 0;
-    bool lives = try_flock(fd, LOCK_SH) != 0;
+    /* Only the owner makes batches; tmp/ may be open to others. */
+    bool lives = fstat(fd, &st) == 0 && st.st_uid == s->sp->owner && try_flock(fd, LOCK_SH) != 0;
     close(fd);
     return lives;
 }

@@ -35,8 +35,8 @@ static int open_folder(const struct spool *sp, enum dir d, int *fd, struct err *
     if (*fd < 0 && errno == EACCES && sp->owner != geteuid())
         return is_needed(d) ? spool_closed_to_us(sp->path, sp->owner, err) : 0;
     if (*fd < 0 && errno == ENOENT)
-        return err_set(err, ERR_BAD, "%s is missing; make it again: mkdir -m 700 %s", where,
-                       where);
+        return err_set(err, ERR_BAD, "%s is missing; make it again: queuectl init %s", where,
+                       sp->path);
     if (*fd < 0)
         return err_sys(err, "open", where);
     if (fstat(*fd, &st) != 0)
@@ -242,7 +242,7 @@ bool spool_is_full(const struct spool *sp)
 
 void spool_make_reserve(int root)
 {
-    int fd = io_open(root, SPOOL_RESERVE_FILE, O_WRONLY | O_CREAT | O_NOFOLLOW, 0600);
+    int fd = io_open(root, SPOOL_RESERVE_FILE, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
     if (fd < 0)
         return;
     if (posix_fallocate(fd, 0, SPOOL_RESERVE_BYTES) != 0)

@@ -168,23 +168,39 @@ static int make_all(int root, const struct sharing *sh, const char *path, struct
 /* A spool that is there, for a group from now on. */
 static int share(int root, const struct sharing *sh, const char *path, struct err *err)
 {
-    struct stat st;
-    if (fstat(root, &st) != 0)
-        return err_sys(err, "look at", path);
-    if (st.st_uid != geteuid())
-        return spool_not_ours(path, st.st_uid, err);
     if (make_folders(root, sh, path, err) != 0)
         return -1;
     return mark_share(root) == 0 ? 0 : err_sys(err, "share " MARK_FILE " of", path);
 }
 
+/* Folders that somebody removed, as they were made: the root still tells for whom. */
+static int make_missing(int root, const char *path, struct err *err)
+{
+    struct stat st, folder;
+    char group[TRUST_NAME_MAX + 1];
+    if (fstat(root, &st) != 0)
+        return err_sys(err, "look at", path);
+    trust_group_name(st.st_gid, group);
+    struct sharing sh = {.with_group = st.st_mode & S_IXGRP, .gid = st.st_gid, .name = group};
+    for (int d = 0; d < DIR_COUNT; d++)
+        if (fstatat(root, dir_name((enum dir)d), &folder, AT_SYMLINK_NOFOLLOW) != 0 &&
+            errno == ENOENT && make_folder(root, (enum dir)d, &sh, err) != 0)
+            return -1;
+    return 0;
+}
+
 static int init_in(int root, const struct sharing *sh, const char *path, struct err *err)
 {
+    struct stat st;
     if (spool_check_file_system(root, path, err) != 0)
         return -1;
+    if (fstat(root, &st) != 0)
+        return err_sys(err, "look at", path);
+    if (st.st_uid != geteuid())
+        return mark_is_there(root) && !sh->with_group ? 0 : spool_not_ours(path, st.st_uid, err);
     if (!mark_is_there(root))
         return make_all(root, sh, path, err);
-    return sh->with_group ? share(root, sh, path, err) : 0;
+    return sh->with_group ? share(root, sh, path, err) : make_missing(root, path, err);
 }
 
 int spool_init(const char *path, const char *group, struct err *err)

@@ -13,27 +13,48 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/buf.h"
 #include "spool/spool_open.h"
 
+/* As sudo(8) wants a user: "alice", '#1000'. */
+static void sudo_name(const char *name, char out[TRUST_NAME_MAX + 4])
+{
+    bool number = name[strspn(name, "0123456789")] == '\0';
+    snprintf(out, TRUST_NAME_MAX + 4, number ? "'#%s'" : "%s", name);
+}
+
 int spool_not_ours(const char *path, uid_t owner, struct err *err)
 {
-    char name[TRUST_NAME_MAX + 1];
+    char name[TRUST_NAME_MAX + 1], sudo[TRUST_NAME_MAX + 4];
     trust_user_name(owner, name);
+    sudo_name(name, sudo);
     return err_set(err, ERR_BAD, "%s belongs to user %s, and jobs of a spool run as its owner; run "
-                   "this as that user: sudo -u %s queuectl ...", path, name, name);
+                   "this as that user: sudo -u %s queuectl ...", path, name, sudo);
+}
+
+/* A folder of it that is not even its owner's. */
+static int odd_owner(const struct spool *sp, const char *path, uid_t uid, struct err *err)
+{
+    char name[TRUST_NAME_MAX + 1], owner[TRUST_NAME_MAX + 1];
+    trust_user_name(uid, name);
+    trust_user_name(sp->owner, owner);
+    return err_set(err, ERR_BAD, "%s belongs to user %s, and the spool to %s; as root: chown %s %s",
+                   path, name, owner, owner, path);
 }
 
 int spool_closed_to_us(const char *path, uid_t owner, struct err *err)
 {
-    char name[TRUST_NAME_MAX + 1];
+    char name[TRUST_NAME_MAX + 1], sudo[TRUST_NAME_MAX + 4];
     trust_user_name(owner, name);
+    sudo_name(name, sudo);
     return err_set(err, ERR_BAD, "%s belongs to user %s and is closed to you; run this as that "
                    "user: sudo -u %s queuectl ...; who else may do what: queuectl-spool(7), WHO "
-                   "MAY ENQUEUE", path, name, name);
+                   "MAY ENQUEUE", path, name, sudo);
 }
 
 bool spool_hides_jobs(const struct spool *sp)
@@ -100,6 +121,8 @@ static int check_folder(const struct spool *sp, int fd, const char *path, struct
     struct stat st;
     if (fstat(fd, &st) != 0)
         return err_sys(err, "look at", path);
+    if (st.st_uid != sp->owner)
+        return odd_owner(sp, path, st.st_uid, err);
     if (st.st_uid != geteuid())
         return spool_not_ours(path, st.st_uid, err);
     if (!other_writers(sp, fd, &st))

@@ -153,17 +153,18 @@ static void sync_admission(void *arg)
 static void gather(struct pool *p, int64_t until)
 {
     int64_t now = clock_mono_us();
-    bool full = admit_waiting(p->admission) == ADMIT_BATCH, more = true;
+    bool full = admit_is_full(p->admission), more = true;
     while (!full && now < until && now >= p->admit_us) {
         struct dropped *d = dropped_take(p->dropped, now);
         more = d != NULL;
         if (!d)
             break;
         admit_add(p->admission, d, now);
-        full = admit_waiting(p->admission) == ADMIT_BATCH;
+        full = admit_is_full(p->admission);
         now = clock_mono_us();
     }
-    if (admit_waiting(p->admission) > 0 && (full || !more)) {
+    bool failing = p->admit_failures > 0; /* perhaps for want of what the batch holds */
+    if (admit_waiting(p->admission) > 0 && (full || !more || failing)) {
         p->admitting = SYNCING;
         aside_begin(&p->sync, sync_admission, p->admission);
     }

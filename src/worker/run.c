@@ -405,10 +405,11 @@ static void record(struct running *r)
     buf_release(&error);
 }
 
-static void put_back(struct running *r)
+static void put_back(struct running *r, bool ours)
 {
     if (claim_put_back(&r->w->q, r->c) == 0) {
-        log_note("%s: ended by stop --now and put back", r->c->name.id);
+        if (!ours)
+            log_note("%s: ended by stop --now and put back", r->c->name.id);
         journal_event(&r->w->q, "put-back", r->c->name.id, "");
     } else
         log_warn("%s: cannot put it back: %s", r->c->name.id, strerror(errno));
@@ -439,7 +440,7 @@ bool run_job(struct worker *w, struct claim *c)
     if (r.why == WHY_NOW && w->cancelled)
         r.why = WHY_CANCEL;
     if (r.why == WHY_NOW || ours)
-        put_back(&r);
+        put_back(&r, ours);
     else
         record(&r);
     w->record.run[0] = '\0';

@@ -20,6 +20,7 @@
 #include "worker/worker_state.h"
 
 #define BUSY_PAUSE_MAX_MS 4 /* 1 + 2 + 4 in all */
+#define REST_US (1 * US_PER_SEC)
 
 /* -- listening ----------------------------------------------------------- */
 
@@ -140,6 +141,14 @@ static enum claim_result claim_soon(struct worker *w, enum dir d, const char *fi
     return r;
 }
 
+/* What kept one job from starting would keep the next one, too. */
+static void rest(struct worker *w)
+{
+    int64_t until = clock_mono_us() + REST_US;
+    while (w->leaving == STAY && clock_mono_us() < until)
+        worker_listen(w, until);
+}
+
 static enum talk_end serve(struct worker *w, enum dir d, const char *file)
 {
     struct claim c;
@@ -151,6 +160,8 @@ static enum talk_end serve(struct worker *w, enum dir d, const char *file)
     case CLAIM_WON:
         ran = run_job(w, &c);
         claim_release(&c);
+        if (!ran)
+            rest(w);
         return ran ? END_RAN : END_LATER;
     case CLAIM_LOST:
         return END_GONE;

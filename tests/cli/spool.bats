@@ -344,7 +344,7 @@ all_refuse() {
     done
     chown 0 spool
     expect 1 q enqueue --command x
-    has "$err" "$WORK/spool/pending belongs to user $(id -nu 65534)"
+    is "$err" "queuectl: $WORK/spool/pending belongs to user $(id -nu 65534), and the spool to root; as root: chown root $WORK/spool/pending"
 }
 
 @test "a user cannot look into the spool of another" {
@@ -406,8 +406,9 @@ C
 
 @test "a missing folder is named, with the way to make it again" {
     rmdir spool/journal
-    all_refuse "$WORK/spool/journal is missing; make it again: mkdir -m 700 $WORK/spool/journal"
-    mkdir -m 700 spool/journal
+    all_refuse "$WORK/spool/journal is missing; make it again: queuectl init $WORK/spool"
+    expect 0 q init "$WORK/spool"
+    is "$(stat -c %a spool/journal)" 700
     expect 0 q list
 }
 

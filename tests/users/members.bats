@@ -97,8 +97,8 @@ long() {
         expect 1 web enqueue --dry-run --id $id --command true
         has "$err" "is in use"
     done
-    expect 1 web enqueue --id 20200101T000000.000000Z.p0.a0.x --command true
-    has "$err" "reads like a name of the queue's own"
+    expect 2 web enqueue --id 20200101T000000.000000Z.p0.a0.x --command true
+    has "$err" "and not like held.p0.a0.x"
     is "$(left)" "$before"
 }
 

@@ -186,7 +186,7 @@ workers 700 61001 61001"
     wait_until reported pending/shut.json
     is "$(reason pending/shut.json)" "it cannot be read: it belongs to user web and has mode 600"
     mend=$(advice pending/shut.json)
-    has "$mend" "as root: chmod g+r quarantine/shut.json; then:"
+    has "$mend" "as root: chmod g+r $WORK/$S/quarantine/shut.json; then:"
     # The producer can read why.
     as web cat "$(report_on pending/shut.json)" >/dev/null
     (cd $S && $(named_command "$mend"))
@@ -197,7 +197,7 @@ workers 700 61001 61001"
     as web sh -c 'umask 077; echo "{\"id\":\"moved\",\"command\":\"true\"}" >public/moved.json; mv public/moved.json '$S/pending/
     wait_until reported pending/moved.json
     mend=$(advice pending/moved.json)
-    has "$mend" "as root: chgrp crew quarantine/moved.json && chmod g+r quarantine/moved.json; then:"
+    has "$mend" "as root: chgrp crew $WORK/$S/quarantine/moved.json && chmod g+r $WORK/$S/quarantine/moved.json; then:"
     as root sh -c "cd $S && $(named_command "$mend")"
     alice dlq retry "$(basename "$(report_on pending/moved.json)" .json)" >/dev/null
     wait_until is_state moved "done"
@@ -253,12 +253,88 @@ workers 700 61001 61001"
     drop web a '{"id":"a","command":"true"}' 000
     wait_until reported pending/a.json
     is "$(reason pending/a.json)" "everybody can write to it (mode 666)"
-    has "$(advice pending/a.json)" "chmod o-w quarantine/a.json"
+    has "$(advice pending/a.json)" "chmod go-w $WORK/$S/quarantine/a.json"
     # In a private spool nobody can reach it.
     alice init "$WORK/home/own" >/dev/null
     as alice sh -c "umask 000; echo '{\"id\":\"b\",\"command\":\"true\"}' >home/own/pending/b.json"
     as alice env QUEUECTL_SPOOL="$WORK/home/own" ./queuectl worker run --drain 2>/dev/null
     [ -e home/own/done/b.json ]
+}
+
+# With umask 002 the group of a setgid folder could write to what was dropped.
+@test "a file that untrusted members of the group can write to is refused" {
+    shared
+    drop web fine '{"id":"fine","command":"true"}' 002
+    wait_until is_state fine "done"
+    alice worker stop >/dev/null
+    as alice chmod +t $S/pending $S/tmp
+    alice config unset allow-group 2>/dev/null
+    alice config set allow-users web 2>/dev/null
+    drop web a '{"id":"a","command":"echo from web"}' 002
+    as web sh -c "umask 002; echo '{\"id\":\"c\",\"command\":\"true\"}' >$S/pending/20200101T000000.000000Z.p0.a0.c.json"
+    as bob sh -c "echo '{\"id\":\"a\",\"command\":\"touch $WORK/public/bob-was-here\"}' >$S/pending/a.json"
+    alice worker start >/dev/null
+    for name in a 20200101T000000.000000Z.p0.a0.c; do
+        wait_until reported pending/$name.json
+        is "$(reason pending/$name.json)" "its whole group can write to it (mode 664)"
+    done
+    [ ! -e public/bob-was-here ]
+    as web sh -c "cd $S; true"
+    as root sh -c "$(named_command "mend it: $(advice pending/a.json)")"
+    is "$(stat -c %a $S/quarantine/a.json)" 644
+}
+
+@test "users who are not trusted cannot hold up results, ids or settings" {
+    shared
+    alice worker stop >/dev/null
+    as alice chmod +t $S/pending $S/tmp
+    alice config unset allow-group 2>/dev/null
+    alice config set allow-users web 2>/dev/null
+    alice worker start >/dev/null
+    drop web first '{"id":"first","command":"true"}'
+    wait_until is_state first "done"
+    # The next names of the worker in tmp/, and a marker of a batch, are taken.
+    token=$(jq -r .worker $S/done/first.json)
+    as bob sh -c "for i in \$(seq 0 400); do : >$S/tmp/$token.\$i; done; : >$S/tmp/x.batch"
+    as bob flock $S/tmp/x.batch sleep 30 3>&- &
+    drop web second '{"id":"second","command":"true"}'
+    WAIT_SEC=5 wait_until is_state second "done"
+    alice delete --yes first >/dev/null
+    as alice touch $S/ids/first # as a crash leaves it
+    expect 0 alice enqueue --id first --command true
+    WAIT_SEC=5 wait_until is_state first "done"
+    kill "$(pgrep -f "flock $S/tmp/x.batch")" 2>/dev/null || true
+    # Settings that others can write to are not taken up by a pool that runs.
+    as alice chmod 666 $S/queuectl.ini
+    as bob sh -c "echo 'allow-users = web bob' >$S/queuectl.ini"
+    said() { grep "others can write to .*queuectl.ini" $S/worker.log; }
+    wait_until said
+    drop bob b '{"id":"b","command":"true"}'
+    wait_until reported pending/b.json
+}
+
+@test "./spool of somebody else is not enqueued into by chance; init keeps out of others' folders" {
+    as mallory mkdir public/trap
+    as mallory sh -c "QUEUECTL_SPOOL= exec ./queuectl init public/trap/spool" >/dev/null
+    as mallory sh -c "chmod 755 public/trap/spool; chmod 644 public/trap/spool/.queue; chmod 3777 public/trap/spool/pending public/trap/spool/tmp; chmod 755 public/trap/spool/done public/trap/spool/dead public/trap/spool/logs"
+    as mallory ./queuectl --spool public/trap/spool config set allow-users bob 2>/dev/null
+    expect 1 as bob sh -c 'cd public/trap && QUEUECTL_SPOOL= exec ../../queuectl enqueue --command "echo secret"'
+    is "$err" "queuectl: ./spool belongs to user mallory, who would run the job; if that is meant, name it: --spool ./spool"
+    is "$(ls public/trap/spool/pending)" ""
+    as alice mkdir home/empty
+    expect 1 as root ./queuectl init home/empty
+    has "$err" "belongs to user alice"
+    is "$(ls -A home/empty)" ""
+}
+
+@test "init makes folders that were removed as they were" {
+    shared
+    alice worker stop >/dev/null
+    as alice rmdir $S/logs $S/ids
+    expect 1 alice list
+    has "$err" "is missing; make it again: queuectl init $WORK/$S"
+    as alice ./queuectl init "$WORK/$S" >/dev/null
+    is "$(stat -c '%a %g' $S/logs $S/ids | paste -sd' ')" "2750 61010 700 61001"
 }
 
 @test "a name of the queue's own form by a member: run from a copy of its own" {
