@@ -102,7 +102,7 @@ pending_ids() { q list --state pending --format '{id}'; }
     is "$(jq -cS .env spool/pending/*a.json)" '{"C":"4","D":"5"}'
     refuses 1 'env: holds \u0000, which no program can be given' \
         enqueue '{"command":"x","env":{"A":"one\u0000two"}}' --env B=3
-    refuses 1 'env: {"A":12345678901234567890,"B":"3"} is no environment; use {"NAME": "text", ...}: names not empty and without "="' \
+    refuses 1 'env "A": 1.2345678901234567e+19 does not fit; use {"NAME": "text", ...}: names not empty and without "="' \
         enqueue '{"command":"x","env":{"A":12345678901234567890}}' --env B=3
     refuses 1 'env: ["A=1"] is no environment; use {"NAME": "text", ...}: names not empty and without "="' \
         enqueue '{"command":"x","env":["A=1"]}' --env B=3
