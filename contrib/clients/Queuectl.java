@@ -10,6 +10,7 @@
 //     try (var ticket = Queuectl.enqueue(spool, "report-42", "{\"command\":\"make report\"}")) {
 //         var ended = ticket.await(Duration.ofSeconds(60));   // .state() "done" or "dead", .document()
 //     }
+// In a package of yours add a package line.
 // Errors: IllegalArgumentException (id, members), Refused, TimeoutException, any other IOException.
 //
 // The members are text, in which the id is set: one of its own in there would be a
@@ -19,6 +20,7 @@
 import static java.nio.file.StandardOpenOption.*;
 
 import java.io.IOException;
+import java.math.BigDecimal;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
@@ -39,16 +41,19 @@ public final class Queuectl {
     public record Ended(String state, byte[] document) {}
 
     public record Ticket(Path spool, String id, Object inode, FileChannel file) implements AutoCloseable {
-        /** Looks after the watch is armed and after each event, and every 2 s since events are hints. */
+        /** Looks after the watch is armed and after each event, and every 2 s since events are hints;
+            without a watch after 10 ms at first, 250 ms at last. */
         public Ended await(Duration timeout) throws IOException, InterruptedException, TimeoutException {
-            long start = System.nanoTime(), limit = timeout.toNanos();
+            long start = System.nanoTime(), limit = nanos(timeout), nap = 10_000_000;
             try (var watch = watch()) {
                 while (true) {
                     var ended = look();
                     if (ended != null) return ended;
                     long left = limit - (System.nanoTime() - start);
-                    if (left <= 0) throw new TimeoutException("job \"" + id + "\" has not ended in time");
-                    if (watch == null) TimeUnit.NANOSECONDS.sleep(Math.min(left, 250_000_000L));
+                    if (left <= 0) throw new TimeoutException(
+                        "job \"" + id + "\" has not ended after " + seconds(limit) + " s");
+                    if (watch == null) TimeUnit.NANOSECONDS.sleep(Math.min(left, nap));
+                    nap = Math.min(2 * nap, 250_000_000);
                     var key = watch == null ? null : watch.poll(Math.min(left, 2_000_000_000L), TimeUnit.NANOSECONDS);
                     for (; key != null; key = watch.poll()) {
                         key.pollEvents();
@@ -100,6 +105,16 @@ public final class Queuectl {
         public void close() throws IOException { file.close(); }
     }
 
+    /** 292 years where it is more. */
+    private static long nanos(Duration d) {
+        if (d.isNegative()) return 0;
+        return d.compareTo(Duration.ofNanos(Long.MAX_VALUE)) < 0 ? d.toNanos() : Long.MAX_VALUE;
+    }
+
+    private static String seconds(long nanos) {
+        return BigDecimal.valueOf(nanos, 9).stripTrailingZeros().toPlainString();
+    }
+
     private static Object inodeOf(Path path) throws IOException {
         return Files.getAttribute(path, "unix:ino", LinkOption.NOFOLLOW_LINKS);
     }
@@ -126,6 +141,7 @@ public final class Queuectl {
         for (var state : List.of("done", "dead"))
             if (Files.exists(spool.resolve(state).resolve(id + ".json"), LinkOption.NOFOLLOW_LINKS))
                 throw new Refused("id \"" + id + "\" is in use");
+        if (!Files.isDirectory(spool.resolve("tmp"))) throw new IOException("no spool at " + spool);
         var mode = PosixFilePermissions.fromString("rw-r-----");
         var tmp = spool.resolve("tmp/java-" + ProcessHandle.current().pid() + "-" + UUID.randomUUID());
         var out = FileChannel.open(tmp, Set.of(CREATE_NEW, WRITE), PosixFilePermissions.asFileAttribute(mode));

@@ -12,7 +12,7 @@
 //	ticket, err := Enqueue(spool, "report-42", map[string]any{"command": "make report"})
 //	state, document, err := ticket.Wait(ctx) // "done" or "dead"
 //
-// Errors: ErrUsage (id, members), ErrRefused, ctx.Err(), any of os.
+// Errors: ErrUsage (id, members), ErrRefused, what ctx.Err() says, any of os.
 // A ticket keeps the file open, for reading: so its inode number, which names the
 // report, is not used again, and its link count tells when the queue has taken it in.
 // Close it.  Members given as json.RawMessage keep their numbers as they are written.
@@ -50,7 +50,9 @@ func (t *Ticket) Close() error { return t.file.Close() }
 // refuse it, and Wait say so.
 func (t *Ticket) publish(tmp string, document []byte) error {
 	out, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o640)
-	if err != nil {
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("no spool at %s: %w", t.spool, fs.ErrNotExist)
+	} else if err != nil {
 		return err
 	}
 	defer os.Remove(tmp)
@@ -152,6 +154,7 @@ func (t *Ticket) look() (state string, document []byte, err error) {
 
 // Wait polls: the standard library has no watch that builds everywhere.
 func (t *Ticket) Wait(ctx context.Context) (state string, document []byte, err error) {
+	start := time.Now()
 	for nap := 10 * time.Millisecond; ; nap *= 2 {
 		if nap > 250*time.Millisecond {
 			nap = 250 * time.Millisecond
@@ -164,21 +167,26 @@ func (t *Ticket) Wait(ctx context.Context) (state string, document []byte, err e
 		case <-timer.C:
 		case <-ctx.Done():
 			timer.Stop()
-			return "", nil, ctx.Err()
+			return "", nil, t.late(ctx, start)
 		}
 	}
 }
 
+// late wraps ctx.Err(), with the seconds that Wait had.
+func (t *Ticket) late(ctx context.Context, start time.Time) error {
+	if deadline, ok := ctx.Deadline(); ok && errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		seconds := deadline.Sub(start).Round(10 * time.Millisecond).Seconds()
+		return fmt.Errorf("job %q has not ended after %v s: %w", t.id, seconds, ctx.Err())
+	}
+	return ctx.Err()
+}
+
 func run(words []string) (state string, err error) {
-	ctx := context.Background()
+	var seconds uint64
 	if len(words) == 4 {
-		seconds, err := strconv.ParseUint(words[3], 10, 30)
-		if err != nil {
+		if seconds, err = strconv.ParseUint(words[3], 10, 30); err != nil {
 			return "", fmt.Errorf("%w: %v", ErrUsage, err)
 		}
-		limited, cancel := context.WithTimeout(ctx, time.Duration(seconds)*time.Second)
-		defer cancel()
-		ctx = limited
 	} else if len(words) != 3 {
 		return "", fmt.Errorf("%w: usage: queuectl SPOOL ID MEMBERS_JSON [TIMEOUT_SECONDS]", ErrUsage)
 	}
@@ -191,6 +199,12 @@ func run(words []string) (state string, err error) {
 		return "", err
 	}
 	defer ticket.Close()
+	ctx := context.Background()
+	if len(words) == 4 {
+		limited, cancel := context.WithTimeout(ctx, time.Duration(seconds)*time.Second)
+		defer cancel()
+		ctx = limited
+	}
 	state, document, err := ticket.Wait(ctx)
 	if err == nil {
 		_, err = os.Stdout.Write(document)

@@ -10,11 +10,15 @@
 //
 //   const { enqueue, wait } = require('./queuectl.js');
 //   const ticket = await enqueue(spool, 'report-42', { command: 'make report' });
-//   const { state, document } = await wait(ticket, 60_000);  // 'done' or 'dead', a Buffer
+//   try {
+//     const { state, document } = await wait(ticket, 60_000);  // 'done' or 'dead', a Buffer
+//   } finally {
+//     await ticket.close();  // when there will be no more waiting
+//   }
+// In a project with "type": "module" name it queuectl.cjs; there `import` takes it too.
 // Errors have a code: 'EUSAGE', 'EREFUSED', 'ETIMEDOUT', or one of node:fs.
 // A ticket keeps the file open, for reading: so its inode number, which names the
 // report, is not used again, and its link count tells when the queue has taken it in.
-// `ticket.file.close()` when there will be no more waiting.
 // Numbers are doubles here: an integer above 2^53 loses digits; pass it as a string.
 'use strict';
 const { watch } = require('node:fs');
@@ -47,7 +51,8 @@ async function enqueue(spool, id, members) {
     if (await ifThere(fs.lstat(path.join(spool, state, `${id}.json`)))) throw inUse(id);
   }
   const tmp = path.join(spool, 'tmp', `js-${process.pid}-${randomBytes(8).toString('hex')}`);
-  const out = await fs.open(tmp, 'wx', 0o640);
+  const out = await ifThere(fs.open(tmp, 'wx', 0o640));
+  if (!out) throw failure('ENOENT', `no spool at ${spool}`);
   let file;
   try {
     await withFile(out, async () => {
@@ -59,7 +64,7 @@ async function enqueue(spool, id, members) {
     await fs.link(tmp, path.join(spool, 'pending', `${id}.json`));
     await fs.unlink(tmp);
     await withFile(await fs.open(path.join(spool, 'pending'), 'r'), (folder) => folder.sync());
-    return { spool, id, file };
+    return { spool, id, file, close: () => file.close() };
   } catch (error) {
     if (file) await file.close();
     await ifThere(fs.unlink(tmp));
@@ -99,7 +104,9 @@ async function wait(ticket, timeoutMs = Infinity) {
       const ended = await look(ticket);
       if (ended) return ended;
       const left = deadline - performance.now();
-      if (left <= 0) throw failure('ETIMEDOUT', `job "${ticket.id}" has not ended in time`);
+      if (left <= 0) {
+        throw failure('ETIMEDOUT', `job "${ticket.id}" has not ended after ${timeoutMs / 1000} s`);
+      }
       const timer = setTimeout(wake, Math.min(left, nap)); // events are hints: look without one too
       await woken;
       clearTimeout(timer);
@@ -118,7 +125,7 @@ async function main([spool, id, text, timeout = Infinity, ...more]) {
   try { members = JSON.parse(text); } catch (error) { throw usage(error.message); }
   if (Object.prototype.toString.call(members) !== '[object Object]') throw usage('MEMBERS_JSON must be an object');
   const ticket = await enqueue(spool, id, members);
-  const { state, document } = await withFile(ticket.file, () => wait(ticket, timeout * 1000));
+  const { state, document } = await withFile(ticket, () => wait(ticket, timeout * 1000));
   process.stdout.write(document);
   return state === 'done' ? 0 : 1;
 }

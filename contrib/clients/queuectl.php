@@ -1,4 +1,3 @@
-#!/usr/bin/env php
 <?php
 /* queuectl.php: enqueue a job in a queuectl spool and wait for its end.  MIT; copy it.
  *
@@ -6,14 +5,17 @@
  *  1. check the id; done/ID.json or dead/ID.json is there: in use
  *  2. make tmp/UNIQUE with O_EXCL and mode 0640, write the document, fsync, close
  *  3. link(2) it to pending/ID.json, which overwrites nothing; unlink tmp/UNIQUE
- *  4. fsync pending/ (by sync(1), for PHP opens no folder): now the job is acknowledged
+ *  4. fsync pending/: now the job is acknowledged
  *  5. look for done/ID.json, dead/ID.json or dead/rejected-..., wait, look again
+ * As a program: php queuectl.php.  No #! line: a web server's PHP would send it on.
  *
  *     $ticket = Queuectl\enqueue($spool, 'report-42', ['command' => 'make report']);
  *     [$state, $document] = Queuectl\wait($ticket, 60);  // 'done' or 'dead', its text
  *
  * Errors: InvalidArgumentException, JsonException (id, members), Refused, TimedOut
- * (both of this namespace), any other RuntimeException.
+ * (both of this namespace), any other RuntimeException.  An error handler of the
+ * caller's is not asked; exec() and its like, which many hosts disable, are not needed.
+ * An integer beyond 64 bits becomes a double here and loses digits; pass it as a string.
  * A ticket keeps the file open, for reading: so its inode number, which names the
  * report, is not used again, and its link count tells when the queue has taken it in.
  */
@@ -30,13 +32,60 @@ final class Ticket
         public readonly string $spool, public readonly string $id, public readonly mixed $file) {}
 }
 
-/** @throws \RuntimeException with what PHP said last, unless $ok */
-function must(mixed $ok, string $what): mixed
+/** @return array{mixed, string} what $call gives, and what PHP said: neither printed nor thrown */
+function attempt(callable $call): array
 {
-    if ($ok === false) {
-        throw new \RuntimeException("$what: " . (error_get_last()['message'] ?? 'failed'));
+    $said = 'failed';
+    set_error_handler(function (int $level, string $message) use (&$said): bool {
+        $said = $message;
+        return true;
+    });
+    try {
+        $result = $call();
+        return [$result, $said];
+    } finally {
+        restore_error_handler();
     }
-    return $ok;
+}
+
+/** @throws \RuntimeException with what PHP said, where $call gives false */
+function must(string $what, callable $call): mixed
+{
+    [$result, $said] = attempt($call);
+    if ($result === false) {
+        throw new \RuntimeException("$what: $said");
+    }
+    return $result;
+}
+
+/** Step 3.  The words are the system's, perhaps translated: so the name is looked at too. */
+function give_name(string $tmp, string $path, string $id): void
+{
+    [$linked, $said] = attempt(fn () => link($tmp, $path));
+    clearstatcache();
+    if (!$linked) {
+        throw str_ends_with($said, 'File exists') || file_exists($path)
+            ? new Refused("id \"$id\" is in use") : new \RuntimeException("link $path: $said");
+    }
+}
+
+/** Steps 2 and 3. @return resource the file, for reading */
+function publish(string $spool, string $id, string $document): mixed
+{
+    $tmp = "$spool/tmp/php-" . getmypid() . '-' . bin2hex(random_bytes(8));
+    $out = must("create $tmp", fn () => fopen($tmp, 'xbe')); // O_CREAT | O_EXCL | O_CLOEXEC
+    try {
+        // Whatever the umask: the worker may be of our group.
+        must("chmod $tmp", fn () => chmod($tmp, 0640));
+        must("write $tmp", fn () => fwrite($out, $document) === strlen($document));
+        must("fsync $tmp", fn () => fsync($out));
+        must("close $tmp", fn () => fclose($out));
+        $file = must("open $tmp", fn () => fopen($tmp, 'rbe'));
+        give_name($tmp, "$spool/pending/$id.json", $id);
+    } finally {
+        attempt(fn () => unlink($tmp));
+    }
+    return $file;
 }
 
 /** @param array<string, mixed>|object $members */
@@ -52,27 +101,12 @@ function enqueue(string $spool, string $id, array|object $members): Ticket
     if (file_exists("$spool/done/$id.json") || file_exists("$spool/dead/$id.json")) {
         throw new Refused("id \"$id\" is in use");
     }
-    error_clear_last();
-    $tmp = "$spool/tmp/php-" . getmypid() . '-' . bin2hex(random_bytes(8));
-    $out = must(@fopen($tmp, 'xbe'), 'create'); // O_CREAT | O_EXCL | O_CLOEXEC
-    try {
-        must(@chmod($tmp, 0640), 'chmod'); // whatever the umask: the worker may be of our group
-        must(@fwrite($out, $document) === strlen($document), 'write');
-        must(@fsync($out), 'fsync');
-        must(@fclose($out), 'close');
-        $file = must(@fopen($tmp, 'rbe'), 'open');
-        if (!@link($tmp, "$spool/pending/$id.json")) {
-            $why = error_get_last()['message'] ?? '';
-            throw str_ends_with($why, 'File exists')
-                ? new Refused("id \"$id\" is in use") : new \RuntimeException($why);
-        }
-    } finally {
-        @unlink($tmp);
+    if (!is_dir("$spool/tmp")) {
+        throw new \RuntimeException("no spool at $spool");
     }
-    exec('sync -- ' . escapeshellarg("$spool/pending") . ' 2>&1', $said, $status);
-    if ($status !== 0) {
-        throw new \RuntimeException("sync $spool/pending: " . implode(' ', $said));
-    }
+    $file = publish($spool, $id, $document);
+    $folder = must("open $spool/pending", fn () => fopen("$spool/pending", 'rbe'));
+    must("fsync $spool/pending", fn () => fsync($folder));
     return new Ticket($spool, $id, $file);
 }
 
@@ -84,13 +118,15 @@ function look(Ticket $ticket): ?array
     foreach ([['dead', $report], ['done', $ticket->id], ['dead', $ticket->id]] as [$state, $name]) {
         $path = "$ticket->spool/$state/$name.json";
         clearstatcache();
-        $found = @fopen($path, 'rbe');
+        [$found, $said] = attempt(fn () => fopen($path, 'rbe'));
         if (!$found) {
             // Not there, or gone since: look again later.  There but unreadable: say so.
-            must(is_executable(dirname($path)) && !(is_file($path) && !is_readable($path)), $path);
+            if (!is_executable(dirname($path)) || is_file($path) && !is_readable($path)) {
+                throw new \RuntimeException("$path: $said");
+            }
             continue;
         }
-        $document = must(stream_get_contents($found), $path);
+        $document = must($path, fn () => stream_get_contents($found));
         if ($name === $report) {
             throw new Refused(json_decode($document, flags: JSON_THROW_ON_ERROR)->last_error);
         }
@@ -128,7 +164,7 @@ function main(array $words): int
             throw new \InvalidArgumentException('MEMBERS_JSON must be an object');
         }
         [$state, $document] = wait(enqueue($words[0], $words[1], $members), (float) ($words[3] ?? INF));
-        must(fwrite(STDOUT, $document) === strlen($document), 'stdout');
+        must('stdout', fn () => fwrite(STDOUT, $document) === strlen($document));
         return $state === 'done' ? 0 : 1;
     } catch (\Exception $e) {
         fwrite(STDERR, 'queuectl.php: ' . $e->getMessage() . "\n");
@@ -141,6 +177,6 @@ function main(array $words): int
     }
 }
 
-if (realpath($_SERVER['SCRIPT_FILENAME'] ?? '') === __FILE__) {
+if (PHP_SAPI === 'cli' && realpath($_SERVER['SCRIPT_FILENAME'] ?? '') === __FILE__) {
     exit(main(array_slice($argv, 1)));
 }

@@ -13,9 +13,13 @@
 #   my ($state, $document) = Queuectl::wait($ticket, 60);    # 'done' or 'dead', bytes
 #
 # Errors: die with an object that has {code} (2 id or members, 3 refused, 124 timeout,
-# 1 system) and {message}.  Integers up to 64 bits survive.
+# 1 system) and {message}, and reads as its message.  Integers up to 64 bits survive.
+# Strings are decoded text (`use utf8`, Encode::decode): bytes would be encoded twice.
 # A ticket keeps the file open, for reading: so its inode number, which names the
 # report, is not used again, and its link count tells when the queue has taken it in.
+package Queuectl::Error;
+use overload '""' => sub { "$_[0]{message}\n" }, fallback => 1;
+
 package Queuectl;
 use strict;
 use warnings;
@@ -28,7 +32,7 @@ use Time::HiRes qw(clock_gettime CLOCK_MONOTONIC);
 
 my $json = JSON::PP->new->utf8->canonical;
 
-sub fail { my ($code, $message) = @_; die {code => $code, message => $message} }
+sub fail { my ($code, $message) = @_; die bless {code => $code, message => $message}, 'Queuectl::Error' }
 
 sub enqueue {
     my ($spool, $id, $members) = @_;
@@ -39,7 +43,8 @@ sub enqueue {
         fail(3, "id \"$id\" is in use") if lstat "$spool/$state/$id.json";
     }
     my $tmp = sprintf '%s/tmp/pl-%d-%.9f-%08x', $spool, $$, Time::HiRes::time(), rand 2**32;
-    sysopen my $out, $tmp, O_WRONLY | O_CREAT | O_EXCL, 0640 or fail(1, "create $tmp: $!");
+    sysopen my $out, $tmp, O_WRONLY | O_CREAT | O_EXCL, 0640
+        or fail(1, $! == ENOENT ? "no spool at $spool" : "create $tmp: $!");
     my $file;
     my $ok = eval {
         # Whatever the umask: the worker may be of our group.

@@ -8,11 +8,12 @@ Needs Python 3.8 and the spool, not the program queuectl:
  4. fsync pending/: now the job is acknowledged
  5. watch done/ and dead/, look, wait, look: ID.json there, or dead/rejected-...
 As a module:
-    ticket = queuectl.enqueue(spool, "report-42", {"command": "make report"})
-    state, document = queuectl.wait(ticket, timeout=60)   # "done" or "dead", bytes
+    with queuectl.enqueue(spool, "report-42", {"command": "make report"}) as ticket:
+        state, document = queuectl.wait(ticket, timeout=60)   # "done" or "dead", bytes
 Errors: ValueError (id, members), Refused, TimeoutError, any other OSError.
 A ticket keeps the file open, for reading: so its inode number, which names the
 report, is not used again, and its link count tells when the queue has taken it in.
+Without `with`: ticket.close() when there will be no more waiting.
 """
 import ctypes
 import json
@@ -34,6 +35,15 @@ class Ticket(NamedTuple):
     id: str
     file: BinaryIO
 
+    def close(self):
+        self.file.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
 
 class Watch:
     """Wakes when a name appears in a folder: inotify on Linux; elsewhere a nap, each longer."""
@@ -46,11 +56,19 @@ class Watch:
             self.inotify = open(fd, "rb", buffering=0) if fd >= 0 else None
             for folder in folders if self.inotify else ():  # 0x180: IN_CREATE | IN_MOVED_TO
                 if libc.inotify_add_watch(fd, os.fsencode(folder), 0x180) < 0:
-                    self.inotify = None
+                    self.close()
+                    break
+
+    def close(self):
+        if self.inotify:
+            self.inotify.close()
+        self.inotify = None
 
     def wait(self, seconds):
         if self.inotify:  # events are hints: look each 2 s without one
-            if select.select([self.inotify], [], [], min(seconds, 2))[0]:
+            poll = select.poll()  # select() has no descriptors above 1023
+            poll.register(self.inotify, select.POLLIN)
+            if poll.poll(1000 * min(seconds, 2)):
                 self.inotify.read(65536)
         else:
             time.sleep(min(seconds, self.nap))
@@ -64,25 +82,42 @@ def enqueue(spool, id, members):
     if any(os.path.lexists(f"{spool}/{state}/{id}.json") for state in ("done", "dead")):
         raise Refused(f'id "{id}" is in use')
     tmp = f"{spool}/tmp/py-{os.getpid()}-{secrets.token_hex(8)}"
-    fd = os.open(tmp, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o640)
     try:
-        with open(fd, "wb") as out:
-            os.fchmod(fd, 0o640)  # whatever the umask: the worker may be of our group
-            out.write(document)
-            out.flush()
-            os.fsync(fd)
-        ticket = Ticket(spool, id, open(tmp, "rb", buffering=0))
-        os.link(tmp, f"{spool}/pending/{id}.json")
-    except FileExistsError:
-        raise Refused(f'id "{id}" is in use') from None
-    finally:
-        os.unlink(tmp)
-    folder = os.open(f"{spool}/pending", os.O_RDONLY)
+        fd = os.open(tmp, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o640)
+    except FileNotFoundError:
+        raise FileNotFoundError(f"no spool at {spool}") from None
+    ticket = None
+    try:
+        try:
+            write(fd, document)
+            ticket = Ticket(spool, id, open(tmp, "rb", buffering=0))
+            os.link(tmp, f"{spool}/pending/{id}.json")
+        finally:
+            os.unlink(tmp)
+        sync_folder(f"{spool}/pending")
+    except BaseException as e:
+        if ticket:
+            ticket.close()
+        if isinstance(e, FileExistsError):
+            raise Refused(f'id "{id}" is in use') from None
+        raise
+    return ticket
+
+
+def write(fd, document):
+    with open(fd, "wb") as out:
+        os.fchmod(fd, 0o640)  # whatever the umask: the worker may be of our group
+        out.write(document)
+        out.flush()
+        os.fsync(fd)
+
+
+def sync_folder(path):
+    folder = os.open(path, os.O_RDONLY)
     try:
         os.fsync(folder)
     finally:
         os.close(folder)
-    return ticket
 
 
 def look(ticket):
@@ -105,12 +140,15 @@ def look(ticket):
 def wait(ticket, timeout=None):
     deadline = float("inf") if timeout is None else time.monotonic() + timeout
     watch = Watch(f"{ticket.spool}/done", f"{ticket.spool}/dead")
-    while not (ended := look(ticket)):
-        left = deadline - time.monotonic()
-        if left <= 0:
-            raise TimeoutError(f'job "{ticket.id}" has not ended after {timeout} s')
-        watch.wait(left)
-    return ended
+    try:
+        while not (ended := look(ticket)):
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise TimeoutError(f'job "{ticket.id}" has not ended after {timeout} s')
+            watch.wait(left)
+        return ended
+    finally:
+        watch.close()
 
 
 def main(words):
@@ -119,7 +157,8 @@ def main(words):
     members = json.loads(words[2])
     if not isinstance(members, dict):
         raise ValueError("MEMBERS_JSON must be an object")
-    state, document = wait(enqueue(*words[:2], members), *map(int, words[3:]))
+    with enqueue(*words[:2], members) as ticket:
+        state, document = wait(ticket, *map(int, words[3:]))
     sys.stdout.buffer.write(document)
     sys.stdout.buffer.flush()
     return 0 if state == "done" else 1

@@ -11,7 +11,7 @@
 #  5. look for done/ID.json, dead/ID.json or dead/rejected-..., wait, look again
 #
 #   ticket = Queuectl.enqueue(spool, "report-42", "command" => "make report")
-#   state, document = Queuectl.wait(ticket, timeout: 60)   # "done" or "dead", its text
+#   state, document = Queuectl.wait(ticket, timeout: 60)   # "done" or "dead", its text in UTF-8
 #
 # Errors: ArgumentError, JSON::JSONError (id, members), Queuectl::Refused,
 # Queuectl::TimedOut, any SystemCallError.
@@ -35,6 +35,8 @@ module Queuectl
     raise Refused, %(id "#{id}" is in use) if %w[done dead].any? { |state| File.exist?("#{spool}/#{state}/#{id}.json") }
 
     tmp = "#{spool}/tmp/rb-#{Process.pid}-#{SecureRandom.hex(8)}"
+    raise Errno::ENOENT, "no spool at #{spool}" unless File.directory?("#{spool}/tmp")
+
     out = File.new(tmp, File::WRONLY | File::CREAT | File::EXCL, 0o640)
     begin
       write(out, document)
@@ -67,6 +69,7 @@ module Queuectl
     report = format("rejected-%<stem>s-%<inode>x", stem: "#{ticket.id}.json"[0, 80], inode: own.ino)
     [["dead", report], ["done", ticket.id], ["dead", ticket.id]].each do |state, name|
       document, inode = File.open("#{ticket.spool}/#{state}/#{name}.json", "rb") { |f| [f.read, f.stat.ino] }
+      document.force_encoding(Encoding::UTF_8)
       raise Refused, JSON.parse(document)["last_error"] if name == report
       # Not taken in yet: then what lies there is another's, or ours moved by hand.
       return [state, document] if own.nlink.zero? || own.ino == inode

@@ -10,10 +10,12 @@
 //     let ticket = enqueue(spool, "report-42", r#"{"command":"make report"}"#)?;
 //     let ended = ticket.wait(Some(Duration::from_secs(60)))?;   // .done, .document
 //
+// As a module (`mod queuectl;`) it may stay as it is, or lose `run` and `main`.
 // The members are text, in which the id is set: one of its own in there would be a
 // second one, which the queue refuses.
 // A ticket keeps the file open, for reading: so its inode number, which names the
 // report, is not used again, and its link count tells when the queue has taken it in.
+#![allow(dead_code)] // in a module nothing calls `main`, and perhaps not all the rest
 use std::fmt;
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, ErrorKind, Read, Write};
@@ -26,15 +28,16 @@ use std::time::{Duration, Instant, SystemTime};
 pub enum Error {
     Usage(String),
     Refused(String),
-    Timeout,
+    NoSpool(PathBuf),
+    Timeout(String),
     System(io::Error, PathBuf),
 }
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Error::Usage(why) | Error::Refused(why) => f.write_str(why),
-            Error::Timeout => f.write_str("the job has not ended in time"),
+            Error::Usage(why) | Error::Refused(why) | Error::Timeout(why) => f.write_str(why),
+            Error::NoSpool(path) => write!(f, "no spool at {}", path.display()),
             Error::System(error, path) => write!(f, "{}: {error}", path.display()),
         }
     }
@@ -42,12 +45,14 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
+#[derive(Debug)]
 pub struct Ticket {
     spool: PathBuf,
     id: String,
     file: File,
 }
 
+#[derive(Debug)]
 pub struct Ended {
     pub done: bool, // else dead
     pub document: Vec<u8>,
@@ -88,7 +93,11 @@ pub fn enqueue(spool: impl AsRef<Path>, id: &str, members: &str) -> Result<Ticke
     }
     let now = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default().as_nanos();
     let tmp = spool.join("tmp").join(format!("rs-{}-{now}", process::id()));
-    let mut out = OpenOptions::new().write(true).create_new(true).mode(0o640).open(&tmp).map_err(at(&tmp))?;
+    let made = OpenOptions::new().write(true).create_new(true).mode(0o640).open(&tmp);
+    let mut out = made.map_err(|e| match e.kind() {
+        ErrorKind::NotFound => Error::NoSpool(spool.to_owned()),
+        _ => at(&tmp)(e),
+    })?;
     let written = write_tmp(&mut out, &text);
     drop(out); // a file open for writing is not taken in
     let pending = spool.join("pending");
@@ -145,7 +154,8 @@ impl Ticket {
             }
             let left = timeout.map_or(nap, |t| t.saturating_sub(start.elapsed()));
             if left.is_zero() {
-                return Err(Error::Timeout);
+                let seconds = timeout.unwrap_or_default().as_secs_f64();
+                return Err(Error::Timeout(format!("job \"{}\" has not ended after {seconds} s", self.id)));
             }
             std::thread::sleep(nap.min(left));
             nap = (2 * nap).min(Duration::from_millis(250));
@@ -177,7 +187,7 @@ fn main() -> ExitCode {
     ExitCode::from(match error {
         Error::Usage(_) => 2,
         Error::Refused(_) => 3,
-        Error::Timeout => 124,
-        Error::System(..) => 1,
+        Error::Timeout(_) => 124,
+        Error::NoSpool(_) | Error::System(..) => 1,
     })
 }

@@ -8,18 +8,19 @@
 #  4. fsync pending/ (sync DIR): now the job is acknowledged
 #  5. watch done/ and dead/, look, wait, look: ID.json there, or dead/rejected-...
 #
-#   QUEUECTL_SOURCED=1; . ./queuectl.sh
+#   QUEUECTL_SOURCED=$$; . ./queuectl.sh     # this shell's own: one inherited says nothing
 #   queuectl_enqueue "$spool" report-42 '{"command":"make report"}' && queuectl_wait 60
 #   echo "$queuectl_state: $queuectl_document"     # "done" or "dead"
 #
-# Both return 0, or say why on stderr: 1 trouble, 2 id or members, 3 refused, 124 timeout.
+# Both are functions that return 0, or say why on stderr and return 1 trouble, 2 id or
+# members, 3 refused, 124 timeout; none exits.  They work under `set -eu` and set no option,
+# trap, locale or umask; their names begin with queuectl_.  One ticket at a time: the next
+# queuectl_enqueue takes the place of the last.
 # The members are text, in which the id is set: one of its own in there would be a
 # second one, which the queue refuses.
 # Descriptor 9 keeps the file open, for reading: so its inode number, which names the
 # report, is not used again, and its link count tells when the queue has taken it in.
-set -eu
-LC_ALL=C
-export LC_ALL
+# `exec 9<&-` when there will be no more waiting.
 
 queuectl_fail() { # code, why
     printf 'queuectl.sh: %s\n' "$2" >&2
@@ -30,7 +31,8 @@ queuectl_blank() { # text without the white space it begins with
     printf '%s\n' "${1#"${1%%[![:space:]]*}"}"
 }
 
-queuectl_splice() { # id, members: the document
+queuectl_splice() ( # id, members: the document
+    LC_ALL=C # letters are those of ASCII
     case $1 in
     '' | [!A-Za-z0-9]* | *[!A-Za-z0-9._-]*) return 1 ;;
     esac
@@ -41,7 +43,7 @@ queuectl_splice() { # id, members: the document
     '}'*) printf '{"id":"%s"%s\n' "$1" "$queuectl_rest" ;;
     *) printf '{"id":"%s",%s\n' "$1" "$queuectl_rest" ;;
     esac
-}
+)
 
 queuectl_enqueue() { # SPOOL ID MEMBERS: steps 1 to 4
     queuectl_spool=$1 queuectl_id=$2 queuectl_tmp=$1/tmp/sh-$$-$(date +%s%N)
@@ -51,6 +53,10 @@ queuectl_enqueue() { # SPOOL ID MEMBERS: steps 1 to 4
     }
     if [ -e "$1/done/$2.json" ] || [ -e "$1/dead/$2.json" ]; then
         queuectl_fail 3 "id \"$2\" is in use"
+        return
+    fi
+    if [ ! -d "$1/tmp" ]; then
+        queuectl_fail 1 "no spool at $1"
         return
     fi
     ( # with -C the shell opens with O_EXCL
@@ -69,9 +75,9 @@ queuectl_enqueue() { # SPOOL ID MEMBERS: steps 1 to 4
 queuectl_link() {
     # Whatever a default ACL made of the mode: the worker may be of our group.
     chmod 640 -- "$queuectl_tmp" && sync -- "$queuectl_tmp" || return 1
-    exec 9<"$queuectl_tmp" || return 1
+    command exec 9<"$queuectl_tmp" || return 1 # plain exec would end the caller's shell
     queuectl_inode=$(stat -L -c %i /dev/fd/9) || return 1
-    queuectl_why=$(ln -T -- "$queuectl_tmp" "$queuectl_spool/pending/$queuectl_id.json" 2>&1) && return 0
+    queuectl_why=$(LC_ALL=C ln -T -- "$queuectl_tmp" "$queuectl_spool/pending/$queuectl_id.json" 2>&1) && return 0
     case $queuectl_why in
     *'File exists') queuectl_fail 3 "id \"$queuectl_id\" is in use" ;;
     *) queuectl_fail 1 "$queuectl_why" ;;
@@ -85,7 +91,7 @@ queuectl_look() { # 0 ended, 1 trouble, 3 refused, 4 not yet
     fi
     queuectl_file=$queuectl_spool/dead/$(printf 'rejected-%.80s-%x' "$queuectl_id.json" "$queuectl_inode").json
     if [ -e "$queuectl_file" ]; then # the queue's own report, one member a line
-        queuectl_fail 3 "$(sed -n '/^ *"last_error": "/ {
+        queuectl_fail 3 "$(LC_ALL=C sed -n '/^ *"last_error": "/ {
             s///; s/",\{0,1\}$//; s/\\\(["\\]\)/\1/g; p; }' "$queuectl_file")"
         return
     fi
@@ -111,7 +117,7 @@ queuectl_nap() { # at most so many hundredths of a second
     if command -v inotifywait >/dev/null && [ "$1" -ge 100 ]; then
         # It says a line when the watch is armed, and at an event.  A second at
         # most: events are hints.  Who called looks again, and tells.
-        inotifywait -t 1 -e create -e moved_to -- "$queuectl_spool/done" "$queuectl_spool/dead" 2>&1 | {
+        LC_ALL=C inotifywait -t 1 -e create -e moved_to -- "$queuectl_spool/done" "$queuectl_spool/dead" 2>&1 | {
             queuectl_armed=
             while read -r queuectl_line; do
                 case $queuectl_line in *established*) queuectl_armed=yes ;; esac
@@ -141,6 +147,9 @@ queuectl_wait() { # [SECONDS]: step 5
 }
 
 queuectl_main() {
+    set -u
+    LC_ALL=C
+    export LC_ALL
     timeout=${4-}
     while [ "${timeout#0?}" != "$timeout" ]; do # no octal number
         timeout=${timeout#0}
@@ -162,4 +171,8 @@ queuectl_main() {
     [ "$queuectl_state" = "done" ]
 }
 
-[ -n "${QUEUECTL_SOURCED-}" ] || queuectl_main "$@"
+if [ "${QUEUECTL_SOURCED-}" = "$$" ]; then
+    unset QUEUECTL_SOURCED
+else
+    queuectl_main "$@"
+fi

@@ -15,9 +15,31 @@
  *     qc_close(&t);                          (in any case; t.why is the reason otherwise)
  *
  * The members are text, in which the id is set: one of its own in there would be a
- * second one, which the queue refuses.  -DQC_NO_MAIN leaves the program away.
+ * second one, which the queue refuses.
+ *
+ * In a program of yours: compile it as a file of its own with -DQC_NO_MAIN, and have its
+ * declarations, and nothing else, by
+ *
+ *     #define QC_HEADER
+ *     #include "queuectl_client.c"
+ *
+ * Or define QC_NO_MAIN and include it whole, before any system header.
  * A ticket keeps the file open, for reading: so its inode number, which names the
  * report, is not used again, and its link count tells when the queue has taken it in. */
+#ifndef QC_DECLARED
+#define QC_DECLARED
+enum { QC_OK = 0, QC_DEAD = -1, QC_TROUBLE = 1, QC_USAGE = 2, QC_REFUSED = 3, QC_TIMEOUT = 124 };
+
+struct qc_ticket {
+    int spool, file, watch; /* descriptors: the folder, the job's file, inotify */
+    char id[129], why[512];
+};
+
+int qc_enqueue(struct qc_ticket *t, const char *spool, const char *id, const char *members);
+int qc_wait(struct qc_ticket *t, long long timeout_ms, char **document);
+void qc_close(struct qc_ticket *t);
+#endif
+#ifndef QC_HEADER /* from here on: the client itself */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE /* for O_PATH */
 #endif
@@ -37,13 +59,6 @@
 #define O_PATH O_RDONLY
 #endif
 
-enum { QC_OK = 0, QC_DEAD = -1, QC_TROUBLE = 1, QC_USAGE = 2, QC_REFUSED = 3, QC_TIMEOUT = 124 };
-
-struct qc_ticket {
-    int spool, file, watch; /* descriptors: the folder, the job's file, inotify */
-    char id[129], why[512];
-};
-
 /* With errno's words after it where the system is to blame. */
 static int fail(struct qc_ticket *t, int code, const char *what)
 {
@@ -56,6 +71,14 @@ static int in_use(struct qc_ticket *t)
 {
     snprintf(t->why, sizeof t->why, "id \"%s\" is in use", t->id);
     return QC_REFUSED;
+}
+
+static int no_spool(struct qc_ticket *t, const char *spool)
+{
+    if (errno != ENOENT && errno != ENOTDIR)
+        return fail(t, QC_TROUBLE, spool);
+    snprintf(t->why, sizeof t->why, "no spool at %s", spool);
+    return QC_TROUBLE;
 }
 
 static long long now_ms(void)
@@ -139,8 +162,9 @@ int qc_enqueue(struct qc_ticket *t, const char *spool, const char *id, const cha
     members += strspn(members, space);
     if (*members++ != '{')
         return fail(t, QC_USAGE, "the members must be a JSON object");
-    if ((t->spool = open(spool, O_PATH | O_DIRECTORY | O_CLOEXEC)) < 0)
-        return fail(t, QC_TROUBLE, spool);
+    if ((t->spool = open(spool, O_PATH | O_DIRECTORY | O_CLOEXEC)) < 0 ||
+        fstatat(t->spool, "tmp", &st, 0) != 0)
+        return no_spool(t, spool);
     for (int i = 0; i < 2; i++) {
         snprintf(name, sizeof name, "%s/%s.json", i ? "dead" : "done", id);
         if (fstatat(t->spool, name, &st, AT_SYMLINK_NOFOLLOW) == 0)
@@ -228,8 +252,10 @@ int qc_wait(struct qc_ticket *t, long long timeout_ms, char **document)
         if (r != QC_TIMEOUT)
             return r;
         long long left = timeout_ms < 0 ? 2000 : timeout_ms - (now_ms() - start);
-        if (left <= 0)
-            return fail(t, QC_TIMEOUT, "the job has not ended in time");
+        if (left <= 0) {
+            snprintf(t->why, sizeof t->why, "job \"%s\" has not ended after %.15g s", t->id, (double)timeout_ms / 1000);
+            return QC_TIMEOUT;
+        }
         /* Events are hints: look each 2 s without one. */
         long long most = t->watch >= 0 ? 2000 : nap;
         struct pollfd p = {.fd = t->watch, .events = POLLIN};
@@ -271,4 +297,5 @@ int main(int argc, char **argv)
         fprintf(stderr, "queuectl_client: %s\n", t.why);
     return r == QC_DEAD ? 1 : r;
 }
-#endif
+#endif /* QC_NO_MAIN */
+#endif /* QC_HEADER */

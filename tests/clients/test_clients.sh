@@ -8,8 +8,9 @@ set -u
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 : "${QUEUECTL_BIN:=$here/../../build/queuectl}"
 source=$(cd "$here/../../contrib/clients" && pwd)
+library=$here/library
 CLIENTS=${CLIENTS:-sh py js php rb pl go rs java c}
-PER_CLIENT=15
+PER_CLIENT=16
 export LC_ALL=C.UTF-8
 export PATH=$PATH:/usr/local/bin:${HOME:-/root}/.cargo/bin
 
@@ -76,8 +77,34 @@ build() { # language
     go) go build -o bin/go "$source/queuectl.go" ;;
     rs) rustc --edition 2021 -D warnings -o bin/rs "$source/queuectl.rs" ;;
     java) javac -Xlint:all -Werror -d bin/java "$source/Queuectl.java" ;;
-    c) cc -std=c99 -pedantic -Wall -Wextra -Werror -o bin/c "$source/queuectl_client.c" ;;
-    *) ;;
+    c) c99 -o bin/c "$source/queuectl_client.c" ;;
+    *) return 0 ;;
+    esac && build_library "$1"
+}
+
+c99() { cc -std=c99 -pedantic -Wall -Wextra -Werror -I "$source" "$@"; }
+
+# The programs of library/, each with its copy of the client changed as its head says.
+build_library() { # language
+    mkdir -p "bin/lib.$1"
+    case $1 in
+    go)
+        sed -e 's/^package main/package library/' -e '/^func main/,$d' "$source/queuectl.go" >bin/lib.go/q.go
+        go vet bin/lib.go/q.go
+        ;;
+    rs)
+        cp "$source/queuectl.rs" "$library/use.rs" bin/lib.rs
+        rustc --edition 2021 -D warnings -o bin/lib.rs/use bin/lib.rs/use.rs
+        ;;
+    java)
+        { echo "package library;" && cat "$source/Queuectl.java"; } >bin/lib.java/Queuectl.java
+        javac -Xlint:all -Werror -d bin/lib.java bin/lib.java/Queuectl.java "$library/Use.java"
+        ;;
+    c)
+        c99 -DQC_NO_MAIN -c -o bin/lib.c/client.o "$source/queuectl_client.c" &&
+            c99 -o bin/lib.c/use "$library/use.c" bin/lib.c/client.o &&
+            c99 -o bin/lib.c/whole "$library/whole.c"
+        ;;
     esac
 }
 
@@ -120,7 +147,7 @@ bad_words() {
 missing_spool() {
     local code=0
     $client "$work/nowhere" a '{"command":"true"}' >out 2>err || code=$?
-    is "$code" 1 && is "$(wc -l <err)" 1 && is "$(cat out)" ""
+    is "$code" 1 && is "$(wc -l <err)" 1 && is "$(cat out)" "" && grep -F "no spool at $work/nowhere" err
 }
 
 # No worker yet.
@@ -152,7 +179,8 @@ times_out() { # what lies in done/ before the file was taken in is another's
     wait_until [ -e "$QUEUECTL_SPOOL/pending/late.json" ] || return
     echo '{"id":"late"}' >late && mv late "$QUEUECTL_SPOOL/done/late.json"
     wait "$pid" || code=$?
-    is "$code" 124 && is "$(wc -l <err)" 1 && is "$(cat out)" "" && clean
+    is "$code" 124 && is "$(wc -l <err)" 1 && is "$(cat out)" "" && clean &&
+        grep -F 'job "late" has not ended after 1 s' err
 }
 
 # A worker, paused.
@@ -197,6 +225,35 @@ empty_object() { # the report's name is cut
     expect 3 'needs "command" or "argv"' "e$(printf '%0127d' 0)" ' { } ' 60
 }
 
+# As a library: a job done, and one whose id lies in the pending/ of a spool without a
+# worker, so that link(2) is what refuses it.
+as_library() {
+    local client=${run[$lang]##* }
+    case $lang in
+    sh) sourced sh && sourced bash && QUEUECTL_SOURCED=1 usage ;;
+    py) quiet python3 -X dev "$library/use.py" "$client" ;;
+    js)
+        mkdir -p esm && echo '{"type":"module"}' >esm/package.json && cp "$client" esm/queuectl.cjs &&
+            quiet node --throw-deprecation --expose-gc "$library/use.mjs" "$PWD/esm/queuectl.cjs"
+        ;;
+    php) # a web server's PHP takes a #! line for text to send
+        is "$(head -c 5 "$client")" '<?php' && quiet php -d             disable_functions=exec,shell_exec,system,passthru,popen,proc_open "$library/use.php" "$client"
+        ;;
+    rb) quiet ruby "$library/use.rb" "$client" ;;
+    pl)
+        refute quiet perl "$library/use.pl" "$client" && is "$(cat out)" "done" &&
+            is "$(cat err)" 'id "taken" is in use' && is "$(q logs library)" Grüße
+        ;;
+    go) ;; # it compiles
+    java) quiet java -Xshare:auto -XX:TieredStopAtLevel=1 -cp bin/lib.java library.Use ;;
+    *) quiet "bin/lib.$lang/use" ;;
+    esac
+}
+quiet() { # command...
+    "$@" "$QUEUECTL_SPOOL" "$work/idle" >out 2>err && is "$(cat err)" ""
+}
+sourced() { quiet env -u LC_ALL LANG=C.UTF-8 "$1" "$library/use.sh" "$source/queuectl.sh"; }
+
 trace() { # id, client...: its system calls are in trace, checked
     local id=$1
     shift
@@ -225,6 +282,7 @@ all_cases() {
     check "a document that is no job" no_job
     check "an empty object, under an id of 128 characters" empty_object
     check "an id of 128 characters, members intact" intact
+    check "as a library" as_library
     if [ -z "$no_trace" ]; then
         # shellcheck disable=SC2086
         check "the order of system calls" trace traced $client
@@ -260,6 +318,7 @@ strace -o /dev/null true 2>/dev/null || no_trace="strace cannot trace here"
 read -ra langs <<<"$CLIENTS"
 echo "1..$((PER_CLIENT * ${#langs[@]} + 2))"
 mkdir -p bin/java
+q init "$work/idle" >/dev/null && echo '{"id":"taken","command":"true"}' >"$work/idle/pending/taken.json" || exit 1
 declare -A builds
 for lang in "${langs[@]}"; do
     command -v "${needs[$lang]}" >/dev/null || continue
