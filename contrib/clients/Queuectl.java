@@ -141,11 +141,14 @@ public final class Queuectl {
         for (var state : List.of("done", "dead"))
             if (Files.exists(spool.resolve(state).resolve(id + ".json"), LinkOption.NOFOLLOW_LINKS))
                 throw new Refused("id \"" + id + "\" is in use");
-        if (!Files.isDirectory(spool.resolve("tmp"))) throw new IOException("no spool at " + spool);
         var mode = PosixFilePermissions.fromString("rw-r-----");
         var tmp = spool.resolve("tmp/java-" + ProcessHandle.current().pid() + "-" + UUID.randomUUID());
-        var out = FileChannel.open(tmp, Set.of(CREATE_NEW, WRITE), PosixFilePermissions.asFileAttribute(mode));
-        FileChannel file = null;
+        FileChannel out, file = null;
+        try {
+            out = FileChannel.open(tmp, Set.of(CREATE_NEW, WRITE), PosixFilePermissions.asFileAttribute(mode));
+        } catch (NoSuchFileException e) {
+            throw new IOException("no spool at " + spool, e);
+        }
         try {
             try (out) {
                 Files.setPosixFilePermissions(tmp, mode); // whatever the umask: the worker may be of our group

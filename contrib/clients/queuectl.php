@@ -73,7 +73,11 @@ function give_name(string $tmp, string $path, string $id): void
 function publish(string $spool, string $id, string $document): mixed
 {
     $tmp = "$spool/tmp/php-" . getmypid() . '-' . bin2hex(random_bytes(8));
-    $out = must("create $tmp", fn () => fopen($tmp, 'xbe')); // O_CREAT | O_EXCL | O_CLOEXEC
+    [$out, $said] = attempt(fn () => fopen($tmp, 'xbe')); // O_CREAT | O_EXCL | O_CLOEXEC
+    if (!$out) {
+        throw new \RuntimeException(
+            str_ends_with($said, 'No such file or directory') ? "no spool at $spool" : $said);
+    }
     try {
         // Whatever the umask: the worker may be of our group.
         must("chmod $tmp", fn () => chmod($tmp, 0640));
@@ -100,9 +104,6 @@ function enqueue(string $spool, string $id, array|object $members): Ticket
     clearstatcache();
     if (file_exists("$spool/done/$id.json") || file_exists("$spool/dead/$id.json")) {
         throw new Refused("id \"$id\" is in use");
-    }
-    if (!is_dir("$spool/tmp")) {
-        throw new \RuntimeException("no spool at $spool");
     }
     $file = publish($spool, $id, $document);
     $folder = must("open $spool/pending", fn () => fopen("$spool/pending", 'rbe'));

@@ -35,9 +35,7 @@ module Queuectl
     raise Refused, %(id "#{id}" is in use) if %w[done dead].any? { |state| File.exist?("#{spool}/#{state}/#{id}.json") }
 
     tmp = "#{spool}/tmp/rb-#{Process.pid}-#{SecureRandom.hex(8)}"
-    raise Errno::ENOENT, "no spool at #{spool}" unless File.directory?("#{spool}/tmp")
-
-    out = File.new(tmp, File::WRONLY | File::CREAT | File::EXCL, 0o640)
+    out = create(tmp, spool)
     begin
       write(out, document)
       file = File.new(tmp, "rb")
@@ -47,6 +45,12 @@ module Queuectl
     end
     File.open("#{spool}/pending", &:fsync)
     Ticket.new(spool, id, file)
+  end
+
+  def create(tmp, spool)
+    File.new(tmp, File::WRONLY | File::CREAT | File::EXCL, 0o640)
+  rescue Errno::ENOENT
+    raise Errno::ENOENT, "no spool at #{spool}"
   end
 
   def write(out, document)

@@ -55,10 +55,11 @@ queuectl_enqueue() { # SPOOL ID MEMBERS: steps 1 to 4
         queuectl_fail 3 "id \"$2\" is in use"
         return
     fi
-    if [ ! -d "$1/tmp" ]; then
-        queuectl_fail 1 "no spool at $1"
+    queuectl_why=$(LC_ALL=C stat -L -- "$1/tmp" 2>&1) || {
+        case $queuectl_why in *'No such file or directory') queuectl_why="no spool at $1" ;; esac
+        queuectl_fail 1 "$queuectl_why"
         return
-    fi
+    }
     ( # with -C the shell opens with O_EXCL
         umask 027
         set -C

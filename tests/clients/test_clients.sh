@@ -144,10 +144,14 @@ bad_words() {
         usage "$QUEUECTL_SPOOL" "$(printf '%0129d' 1)" '{"command":"true"}' &&
         usage "$QUEUECTL_SPOOL" a '[1]'
 }
-missing_spool() {
+missing_spool() { # one that cannot be looked into is not missing
+    no_spool "$work/nowhere" "no spool at $work/nowhere" &&
+        no_spool "$work/$(printf '%0300d' 0)" "name too long" && refute grep "no spool" err
+}
+no_spool() { # path, part of stderr
     local code=0
-    $client "$work/nowhere" a '{"command":"true"}' >out 2>err || code=$?
-    is "$code" 1 && is "$(wc -l <err)" 1 && is "$(cat out)" "" && grep -F "no spool at $work/nowhere" err
+    $client "$1" a '{"command":"true"}' >out 2>err || code=$?
+    is "$code" 1 && is "$(wc -l <err)" 1 && is "$(cat out)" "" && grep -iF "$2" err
 }
 
 # No worker yet.
