@@ -36,7 +36,7 @@ static int last_run(const struct found *f)
 static int check_run(const struct found *f, int run)
 {
     if (run > last_run(f))
-        say("%s has had %d runs", f->name.id, last_run(f));
+        say("%s has had %d run%s", f->name.id, last_run(f), last_run(f) == 1 ? "" : "s");
     else if (run <= f->job.runs - JOB_HISTORY_MAX)
         say("%s: the logs of run %d are gone; the last %d are kept", f->name.id, run,
             JOB_HISTORY_MAX);

@@ -49,6 +49,8 @@ two_runs() {
     expect 0 q logs a --run 1
     is "$out/$err" "out 1/err 1"
     refuses 1 "a has had 2 runs" logs a --run 3
+    q enqueue --wait --id one --command true >/dev/null
+    refuses 1 "one has had 1 run" logs one --run 2
     refuses 2 "--run 0: use a number from 1 to 2147483647" logs a --run 0
     refuses 2 "--run x: use a number from 1 to 2147483647" logs a --run x
 }
