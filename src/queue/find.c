@@ -87,52 +87,79 @@ bool find_dropped(const struct queue *q, const char *id)
 }
 
 struct report_search {
-    char prefix[ID_MAX + 1];
+    struct queue *q;
+    const char *dropped_as;
+    char prefix[ID_MAX + 1]; /* of the report's id: all but the inode */
     size_t len;
+    int64_t changed; /* of the newest so far */
     char *report;
 };
+
+/* A prefix says little: an id may itself end in ".json-1f", and long names are cut. */
+static bool is_about(const struct found *f, const char *dropped_as)
+{
+    cJSON *value = f->job.is_report ? json_value(f->job.doc, "dropped_as") : NULL;
+    bool same = cJSON_IsString(value) && strcmp(value->valuestring, dropped_as) == 0;
+    cJSON_Delete(value);
+    return same;
+}
 
 static int match_report(const char *file, void *arg)
 {
     struct report_search *s = arg;
-    struct name n;
-    if (strncmp(file, s->prefix, s->len) != 0 || !name_parse(DIR_DEAD, file, &n))
+    struct found f = {.state = DIR_DEAD};
+    if (strncmp(file, s->prefix, s->len) != 0)
         return 0;
-    snprintf(s->report, ID_MAX + 1, "%s", n.id);
-    return 1;
+    snprintf(f.file, sizeof f.file, "%s", file);
+    if (found_read(s->q, &f, NULL) != 0)
+        return 0;
+    if (is_about(&f, s->dropped_as) && (!*s->report || found_changed(&f) > s->changed)) {
+        s->changed = found_changed(&f);
+        snprintf(s->report, ID_MAX + 1, "%s", f.name.id);
+    }
+    found_release(&f);
+    return 0;
 }
 
-bool find_report(const struct queue *q, const char *id, char report[ID_MAX + 1])
+bool find_report(struct queue *q, const char *id, char report[ID_MAX + 1])
 {
-    struct report_search s = {.report = report};
+    char file[FILE_NAME_MAX + 1], dropped_as[2 * FILE_NAME_MAX];
+    struct report_search s = {.q = q, .dropped_as = dropped_as, .report = report};
     struct name n = {0};
-    char file[FILE_NAME_MAX + 1];
+    report[0] = '\0';
+    if (!name_id_valid(id))
+        return false;
     snprintf(n.id, sizeof n.id, "%s", id);
     name_format(DIR_DONE, &n, file);
+    snprintf(dropped_as, sizeof dropped_as, "%s/%s", dir_name(DIR_PENDING), file);
     quarantine_report_id(file, 0, s.prefix);
-    s.len = strlen(s.prefix) - 1; /* all but the inode */
-    return scan_dir(q->spool, DIR_DEAD, match_report, &s) == 1;
+    s.len = strlen(s.prefix) - 1;
+    scan_dir(q->spool, DIR_DEAD, match_report, &s);
+    return report[0] != '\0';
 }
 
-/* Where jobs are hidden from us there is more to say than "none". */
-static int not_seen(struct queue *q, const char *id, struct err *err)
+int find_no_job(struct queue *q, const char *id, const char *why, struct err *err)
 {
     char report[ID_MAX + 1];
-    bool refused = name_id_valid(id) && find_report(q, id, report);
-    return err_set(err, ERR_UNKNOWN, "no job \"%s\" in %s that you can see; it may be running or "
-                   "waiting for a retry%s%s", id, q->spool->path,
-                   refused ? "; a file of that name was refused: queuectl show " : "",
-                   refused ? report : "");
+    if (!err)
+        return -1;
+    bool rejected = find_report(q, id, report);
+    const char *then = rejected ? "; a file of that name was rejected: queuectl show " : "";
+    /* Where jobs are hidden from us there is more to say than "none". */
+    if (spool_hides_jobs(q->spool))
+        return err_set(err, ERR_UNKNOWN, "no job \"%s\" in %s that you can see; it may be running "
+                       "or waiting for a retry%s%s", id, q->spool->path, then, report);
+    if (rejected)
+        return err_set(err, ERR_UNKNOWN, "no job \"%s\"%s%s", id, then, report);
+    return err_set(err, ERR_UNKNOWN, "no job \"%s\" in %s%s", id, q->spool->path, why);
 }
 
 static int not_found(struct queue *q, const char *id, struct err *err)
 {
-    if (spool_hides_jobs(q->spool) && !find_dropped(q, id))
-        return not_seen(q, id, err);
     if (find_dropped(q, id))
         return err_set(err, ERR_UNKNOWN, "%s lies in %s/%s/ and is not taken in yet", id,
                        q->spool->path, dir_name(DIR_PENDING));
-    return err_set(err, ERR_UNKNOWN, "no job \"%s\" in %s", id, q->spool->path);
+    return find_no_job(q, id, "", err);
 }
 
 int find_job(struct queue *q, const char *id, struct found *out, struct err *err)

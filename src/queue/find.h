@@ -35,9 +35,13 @@ int find_place(struct queue *q, const char *id, enum dir *state, char file[FILE_
  * not find such a one; what it says is not checked.) */
 bool find_dropped(const struct queue *q, const char *id);
 
-/* Is there a report about a file that was dropped as ID.json?  The id of one of them.
+/* Is there a report about a file that was dropped as ID.json?  The id of the newest.
  * Whose file that was is not known.  Reads dead/. */
-bool find_report(const struct queue *q, const char *id, char report[ID_MAX + 1]);
+bool find_report(struct queue *q, const char *id, char report[ID_MAX + 1]);
+
+/* ERR_UNKNOWN, with all there is to say where no job has this id: the report about a
+ * file of that name, what is hidden from us; else `why` stands behind it.  Returns -1. */
+int find_no_job(struct queue *q, const char *id, const char *why, struct err *err);
 
 /* Does this file still lie there?  One look, no scan: for watching a run end. */
 bool find_still(const struct queue *q, enum dir state, const char *file);

@@ -64,8 +64,7 @@ static int look_at(struct waiting *w, const struct awaited *a, struct err *err)
     if (found == 0 && (find_dropped(q, id) || idlock_is_held(q->spool, id)))
         return 0; /* held: its run goes on, though somebody moved the file away */
     if (found == 0)
-        return err_set(err, ERR_UNKNOWN, "no job \"%s\" in %s (never there, or deleted)", id,
-                       q->spool->path);
+        return find_no_job(q, id, " (never there, or deleted)", err);
     w->any_dead |= state == DIR_DEAD;
     return state == DIR_DONE || state == DIR_DEAD;
 }

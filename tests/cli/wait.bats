@@ -74,6 +74,28 @@ PY
     refuses 1 "no job \"nope\" in $WORK/spool (never there, or deleted)" wait a nope
 }
 
+@test "an id whose dropped file was rejected: the newest report is named" {
+    start_workers 1
+    mkdir new
+    for name in ml.json ml.json m.json-x.json; do
+        echo '[1]' >new/file
+        stat -c %i new/file | xargs printf "rejected-$name-%x\n" >>reports
+        mv new/file "spool/pending/$name"
+        wait_until [ -e "spool/dead/$(tail -n 1 reports).json" ]
+    done
+    for report in $(grep 'ml.json-[^x]*$' reports); do
+        touch -d '1 hour ago' spool/dead/*
+        touch "spool/dead/$report.json"
+        text="no job \"ml\"; a file of that name was rejected: queuectl show $report"
+        refuses 1 "$text" wait ml
+        refuses 1 "$text" logs ml
+        refuses 1 "$text" show ml
+    done
+    is "$(grep -c 'ml.json-[^x]*$' reports)" 2
+    # A report whose name only begins like one of its own.
+    refuses 1 "no job \"m\" in $WORK/spool (never there, or deleted)" wait m
+}
+
 @test "a job that is deleted while it is waited for: 1, soon" {
     q enqueue --id a --command true >/dev/null
     timeout 5 "$QUEUECTL_BIN" wait a 2>said &

@@ -152,7 +152,7 @@ long() {
     has "$err" 'busy was refused: id "busy" is in use'
     is "$(web list --state "done" --format '{id}' | sort | tr '\n' ' ')" "a b "
     expect 1 web show busy
-    has "$err" "a file of that name was refused: queuectl show rejected-busy.json-"
+    has "$err" "a file of that name was rejected: queuectl show rejected-busy.json-"
     touch go
     wait_until is_seen done/busy.json
     hasnt "$(web logs busy)" mine
