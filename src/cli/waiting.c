@@ -34,19 +34,39 @@ static int find_ended(struct queue *q, const char *id, struct found *f, struct e
     return find_job(q, drop_refused(q, id, report) ? report : id, f, err);
 }
 
-static void say_dead(struct queue *q, const char *const *ids, size_t n)
+static void say_if_dead(struct queue *q, const char *id)
 {
     struct found f;
-    for (size_t i = 0; i < n; i++) {
-        if (find_ended(q, ids[i], &f, NULL) != 0)
-            continue;
-        if (f.state == DIR_DEAD)
-            say("%s %s: %s", ids[i], f.job.is_report ? "was refused" : "is dead",
-                f.job.last_error ? f.job.last_error : "no reason given");
-        found_release(&f);
-    }
+    if (find_ended(q, id, &f, NULL) != 0)
+        return;
+    if (f.state == DIR_DEAD)
+        say("%s %s: %s", id, f.job.is_report ? "was refused" : "is dead",
+            f.job.last_error ? f.job.last_error : "no reason given");
+    found_release(&f);
+}
+
+static void say_dead(struct queue *q, const char *const *ids, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        say_if_dead(q, ids[i]);
     if (n == 0)
         say("not all were done; see queuectl dlq list");
+}
+
+/* One that is unknown ends the wait; what is known of the others is said too. */
+static int say_failed(struct queue *q, const char *const *ids, size_t n, const struct err *failed)
+{
+    bool any = false;
+    for (size_t i = 0; i < n && failed->kind == ERR_UNKNOWN; i++) {
+        struct err err = ERR_INIT;
+        int r = wait_look(q, ids[i], &err);
+        any |= r < 0;
+        if (r < 0)
+            say_error(&err);
+        else if (r > 0)
+            say_if_dead(q, ids[i]);
+    }
+    return any ? EXIT_FAILED : say_error(failed);
 }
 
 int waiting_for(struct queue *q, const char *const *ids, size_t n, int64_t timeout_ms)
@@ -62,7 +82,7 @@ int waiting_for(struct queue *q, const char *const *ids, size_t n, int64_t timeo
     waiting_catch(); /* before the ids are out: whoever reads them may interrupt */
     fflush(stdout);
     if (wait_jobs(q, ids, n, timeout_ms, &waiting_interrupted, &end, &err) != 0)
-        return say_error(&err);
+        return say_failed(q, ids, n, &err);
     if (end == WAIT_DEAD)
         say_dead(q, ids, n);
     else if (end == WAIT_TIMEOUT)

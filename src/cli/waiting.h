@@ -4,8 +4,9 @@
 
 #include "queue/queue.h"
 
-/* Wait for them (n 0: for all); timeout_ms < 0: for ever.  The dead among them are
- * named on stderr.  EXIT_DONE, EXIT_FAILED, EXIT_TIMEOUT, EXIT_INTERRUPTED. */
+/* Wait for them (n 0: for all); timeout_ms < 0: for ever.  The dead and the
+ * unknown among them are named on stderr.  EXIT_DONE, EXIT_FAILED, EXIT_TIMEOUT,
+ * EXIT_INTERRUPTED. */
 int waiting_for(struct queue *q, const char *const *ids, size_t n, int64_t timeout_ms);
 
 /* Wait for one; its last run's code as `enqueue --wait` promises it.  json: print

@@ -69,6 +69,13 @@ static int look_at(struct waiting *w, const struct awaited *a, struct err *err)
     return state == DIR_DONE || state == DIR_DEAD;
 }
 
+int wait_look(struct queue *q, const char *id, struct err *err)
+{
+    struct waiting w = {.q = q};
+    struct awaited a = {id, drop_find(q, id, &(size_t){0})};
+    return look_at(&w, &a, err);
+}
+
 static int look_at_named(struct waiting *w, struct err *err)
 {
     for (size_t i = 0; i < w->n;) {

@@ -17,4 +17,8 @@ enum wait_end { WAIT_DONE, WAIT_DEAD, WAIT_TIMEOUT, WAIT_INTERRUPTED };
 int wait_jobs(struct queue *q, const char *const *ids, size_t n, int64_t timeout_ms,
               const volatile int *interrupted, enum wait_end *end, struct err *err);
 
+/* One cheap look, as wait_jobs has it between two events: 1 ended, 0 not yet, -1 *err.
+ * For telling of the others when one that is unknown has ended the wait. */
+int wait_look(struct queue *q, const char *id, struct err *err);
+
 #endif

@@ -74,6 +74,16 @@ PY
     refuses 1 "no job \"nope\" in $WORK/spool (never there, or deleted)" wait a nope
 }
 
+@test "several unknown ids: each is named, and so are the dead" {
+    q enqueue --id a --max-retries 0 --command 'exit 3' >/dev/null
+    q worker run --drain 2>/dev/null || true
+    q enqueue --id b --command true >/dev/null
+    expect 1 timeout 5 "$QUEUECTL_BIN" wait a b nope 'no id'
+    is "$err" "queuectl: a is dead: exit 3
+queuectl: no job \"nope\" in $WORK/spool (never there, or deleted)
+queuectl: \"no id\" is no job's id"
+}
+
 @test "an id whose dropped file was rejected: the newest report is named" {
     start_workers 1
     mkdir new
