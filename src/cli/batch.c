@@ -91,7 +91,7 @@ static int wait_for_all(const struct batch *b, struct queue *q)
         return say_no_memory();
     for (size_t i = 0; i < b->count; i++)
         ids[i] = b->jobs[i].id;
-    int code = waiting_for(q, ids, b->count, -1);
+    int code = waiting_for(b->c, q, ids, b->count, -1);
     free(ids);
     return code;
 }
@@ -132,8 +132,10 @@ static int run_open(struct batch *b, struct queue *q)
     code = print_jobs(b);
     if (code != EXIT_DONE)
         return code;
+    if (option_on(b->c, "wait"))
+        return wait_for_all(b, q);
     open_say_idle(b->c, q);
-    return option_on(b->c, "wait") ? wait_for_all(b, q) : EXIT_DONE;
+    return EXIT_DONE;
 }
 
 static int run(struct batch *b)

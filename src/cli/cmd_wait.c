@@ -62,8 +62,7 @@ static int run(struct call *c)
             return code;
     }
     say_unseen(c, &q);
-    open_say_idle(c, &q);
-    int code = waiting_for(&q, (const char *const *)c->args, c->arg_count, timeout_ms);
+    int code = waiting_for(c, &q, (const char *const *)c->args, c->arg_count, timeout_ms);
     if (option_on(c, "json"))
         print_json(c, &q, code);
     queue_close(&q);

@@ -123,8 +123,10 @@ static int answer(const struct call *c, struct queue *q, const struct job *job, 
         puts(job->id);
     else if (!wait)
         return print_document(q, job, s);
+    if (wait)
+        return waiting_for_one(c, q, job->id, json);
     open_say_idle(c, q);
-    return wait ? waiting_for_one(q, job->id, json) : EXIT_DONE;
+    return EXIT_DONE;
 }
 
 static int run_open(const struct call *c, struct queue *q, struct job *job)

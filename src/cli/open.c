@@ -112,10 +112,8 @@ static void say_no_workers(const struct call *c, const struct queue *q)
     buf_release(&option);
 }
 
-void open_say_idle(const struct call *c, struct queue *q)
+void open_say_stuck(const struct call *c, struct queue *q)
 {
-    if (!term_has_reader())
-        return;
     int64_t paused = verb_paused_since(q);
     if (paused >= 0) {
         char since[TERM_TIME_LEN];
@@ -131,4 +129,10 @@ void open_say_idle(const struct call *c, struct queue *q)
     if (seen.workers == 0)
         say_no_workers(c, q);
     workers_release(&seen);
+}
+
+void open_say_idle(const struct call *c, struct queue *q)
+{
+    if (term_has_reader())
+        open_say_stuck(c, q);
 }

@@ -32,5 +32,7 @@ void open_say_closed(const struct queue *q);
 
 /* On a terminal: say when nothing will run (no workers, paused). */
 void open_say_idle(const struct call *c, struct queue *q);
+/* The same on any stderr, for one that waits: else it would look like a hang. */
+void open_say_stuck(const struct call *c, struct queue *q);
 
 #endif

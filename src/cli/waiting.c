@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "cli/cli.h"
+#include "cli/open.h"
 #include "cli/say.h"
 #include "queue/drop.h"
 #include "queue/find.h"
@@ -69,7 +69,19 @@ static int say_failed(struct queue *q, const char *const *ids, size_t n, const s
     return any ? EXIT_FAILED : say_error(failed);
 }
 
-int waiting_for(struct queue *q, const char *const *ids, size_t n, int64_t timeout_ms)
+struct waiter {
+    const struct call *c;
+    struct queue *q;
+};
+
+static void say_stuck(void *arg)
+{
+    const struct waiter *w = arg;
+    open_say_stuck(w->c, w->q);
+}
+
+int waiting_for(const struct call *c, struct queue *q, const char *const *ids, size_t n,
+                int64_t timeout_ms)
 {
     static const int codes[] = {
         [WAIT_DONE] = EXIT_DONE,
@@ -79,9 +91,11 @@ int waiting_for(struct queue *q, const char *const *ids, size_t n, int64_t timeo
     };
     struct err err = ERR_INIT;
     enum wait_end end = WAIT_INTERRUPTED;
+    struct waiter waiter = {c, q};
+    const struct wait_how how = {timeout_ms, &waiting_interrupted, say_stuck, &waiter};
     waiting_catch(); /* before the ids are out: whoever reads them may interrupt */
     fflush(stdout);
-    if (wait_jobs(q, ids, n, timeout_ms, &waiting_interrupted, &end, &err) != 0)
+    if (wait_jobs(q, ids, n, &how, &end, &err) != 0)
         return say_failed(q, ids, n, &err);
     if (end == WAIT_DEAD)
         say_dead(q, ids, n);
@@ -120,11 +134,11 @@ static int code_of(const struct found *f)
     return job->exit_code > 0 ? job->exit_code : EXIT_FAILED;
 }
 
-int waiting_for_one(struct queue *q, const char *id, bool json)
+int waiting_for_one(const struct call *c, struct queue *q, const char *id, bool json)
 {
     struct err err = ERR_INIT;
     struct found f;
-    int code = waiting_for(q, &id, 1, -1);
+    int code = waiting_for(c, q, &id, 1, -1);
     if (code != EXIT_DONE && code != EXIT_FAILED)
         return code;
     if (find_ended(q, id, &f, &err) != 0) /* a failure has been said already */

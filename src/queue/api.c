@@ -300,9 +300,10 @@ enum queuectl_error queuectl_wait(struct queuectl *q, const char *const *ids, si
     };
     if (!ready(q))
         return not_ready(q);
-    enum wait_end how = WAIT_TIMEOUT;
-    int result = wait_jobs(&q->queue, ids, count, timeout_ms, NULL, &how, &q->err);
+    enum wait_end reached = WAIT_TIMEOUT;
+    const struct wait_how how = {.timeout_ms = timeout_ms};
+    int result = wait_jobs(&q->queue, ids, count, &how, &reached, &q->err);
     if (result == 0 && end)
-        *end = ends[how];
+        *end = ends[reached];
     return finish(q, result);
 }

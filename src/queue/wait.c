@@ -176,10 +176,21 @@ static int wait_event(struct waiting *w, struct watch *watch, int64_t deadline, 
     return 0;
 }
 
-static int wait_loop(struct waiting *w, struct watch *watch, int64_t timeout_ms,
-                     const volatile int *interrupted, enum wait_end *end, struct err *err)
+static void say_begins(const struct waiting *w, const struct wait_how *how, bool *said)
 {
+    bool maybe_over = w->empty_looks > 0;
+    if (!*said && !maybe_over && how->begins) {
+        how->begins(how->arg);
+        *said = true;
+    }
+}
+
+static int wait_loop(struct waiting *w, struct watch *watch, const struct wait_how *how,
+                     enum wait_end *end, struct err *err)
+{
+    int64_t timeout_ms = how->timeout_ms;
     int64_t deadline = timeout_ms < 0 ? -1 : clock_mono_us() + timeout_ms * US_PER_MS;
+    bool said = false;
     for (;;) {
         int64_t before = clock_mono_us();
         w->thorough = before >= w->next_thorough_us;
@@ -194,10 +205,11 @@ static int wait_loop(struct waiting *w, struct watch *watch, int64_t timeout_ms,
         *end = WAIT_TIMEOUT;
         if (deadline >= 0 && clock_mono_us() >= deadline)
             return 0;
+        say_begins(w, how, &said);
         if (wait_event(w, watch, deadline, clock_mono_us() - before) != 0 && errno != EINTR)
             return err_sys(err, "wait for", w->q->spool->path);
         *end = WAIT_INTERRUPTED;
-        if (interrupted && *interrupted)
+        if (how->interrupted && *how->interrupted)
             return 0;
         if (drain_events(w, watch, err) != 0)
             return -1;
@@ -218,8 +230,8 @@ static void fill_left(struct waiting *w, const char *const *ids)
         w->left[i] = (struct awaited){ids[i], drop_find(w->q, ids[i], &at)};
 }
 
-int wait_jobs(struct queue *q, const char *const *ids, size_t n, int64_t timeout_ms,
-              const volatile int *interrupted, enum wait_end *end, struct err *err)
+int wait_jobs(struct queue *q, const char *const *ids, size_t n, const struct wait_how *how,
+              enum wait_end *end, struct err *err)
 {
     struct waiting w = {.q = q, .n = n, .all = n == 0, .began_us = clock_wall_us()};
     unsigned dirs = 1u << DIR_DONE | 1u << DIR_DEAD | (n == 0 ? 1u << DIR_PENDING : 0);
@@ -233,7 +245,7 @@ int wait_jobs(struct queue *q, const char *const *ids, size_t n, int64_t timeout
         err_sys(err, "wait for", "jobs");
     } else {
         fill_left(&w, ids);
-        r = wait_loop(&w, watch, timeout_ms, interrupted, end, err);
+        r = wait_loop(&w, watch, how, end, err);
     }
     if (watch)
         watch_close(watch);

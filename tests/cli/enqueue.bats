@@ -285,7 +285,7 @@ pending_ids() { q list --state pending --format '{id}'; }
 @test "--wait: 130 when the job was cancelled" {
     (wait_until is_state a pending && q cancel a >/dev/null) &
     expect 130 q enqueue --id a --wait --command true
-    is "$err" "queuectl: a is dead: cancelled"
+    is "$(tail -n 1 <<<"$err")" "queuectl: a is dead: cancelled"
     wait
 }
 
@@ -312,7 +312,7 @@ PY
 @test "--wait: the job deleted meanwhile" {
     (wait_until is_state a pending && q delete a --yes >/dev/null) &
     expect 1 timeout 5 "$QUEUECTL_BIN" enqueue --id a --wait --command true
-    is "$err" "queuectl: no job \"a\" in $WORK/spool (never there, or deleted)"
+    has "$err" "queuectl: no job \"a\" in $WORK/spool (never there, or deleted)"
     wait
 }
 

@@ -33,7 +33,7 @@ teardown() { teardown_spool; }
     code=0
     wait $waiter || code=$?
     is "$code" 1
-    is "$(cat said)" "queuectl: a is dead: cancelled"
+    is "$(tail -n 1 said)" "queuectl: a is dead: cancelled"
 }
 
 @test "124: the time is over, the jobs go on" {
@@ -42,7 +42,8 @@ teardown() { teardown_spool; }
     expect 124 q wait a --timeout 300ms
     took=$((($(date +%s%N) - begin) / 1000000))
     ((took >= 300 && took < 3000))
-    is "$err" "queuectl: timed out; the jobs go on"
+    is "$err" "queuectl: no workers on ./spool; start some: queuectl worker start
+queuectl: timed out; the jobs go on"
     is_state a pending
     expect 124 q wait a --timeout 0
     start_workers 1
@@ -114,7 +115,7 @@ queuectl: \"no id\" is no job's id"
     code=0
     wait $waiter || code=$?
     is "$code" 1
-    is "$(cat said)" "queuectl: no job \"a\" in $WORK/spool (never there, or deleted)"
+    is "$(tail -n 1 said)" "queuectl: no job \"a\" in $WORK/spool (never there, or deleted)"
 }
 
 @test "through failures and retries until the end" {
@@ -177,11 +178,45 @@ queuectl: \"no id\" is no job's id"
     refuses 2 "--timeout needs a value: --timeout DURATION" wait a --timeout
 }
 
-@test "on a terminal it says that nothing will run" {
+@test "it says once that nothing will run, on a terminal or not, if it has to wait" {
+    idle="queuectl: no workers on ./spool; start some: queuectl worker start"
     q enqueue --id a --command true >/dev/null
     on_terminal 100 '$Q wait a --timeout 10ms; echo code $?'
-    has "$out" "queuectl: no workers on ./spool; start some: queuectl worker start"
+    has "$out" "$idle"
     has "$out" "code 124"
+    for ids in a --all; do
+        expect 124 q wait "$ids" --timeout 700ms
+        is "$err" "$idle
+queuectl: timed out; the jobs go on"
+    done
+    expect 124 q --spool spool wait a --timeout 10ms
+    has "$err" "start some: queuectl --spool 'spool' worker start"
+    q pause
+    expect 124 q wait a --timeout 10ms
+    has "$err" "queuectl: paused since "
+    q resume
+    q worker run --drain 2>/dev/null
+    expect 0 q wait a
+    is "$err" ""
+    expect 0 q wait --all
+    is "$err" ""
+}
+
+@test "enqueue --wait says it too, and ends as it would" {
+    for how in "--command true" "--lines -- true" "--batch batch"; do
+        echo '{"command":"true"}' >batch
+        # shellcheck disable=SC2086 # words
+        echo x | timeout 20 "$QUEUECTL_BIN" enqueue --wait $how >id 2>said &
+        waiter=$!
+        wait_until grep -q . said
+        is "$(cat said)" "queuectl: no workers on ./spool; start some: queuectl worker start"
+        q worker run --drain 2>/dev/null
+        wait $waiter
+        is "$(wc -l <said)" 1
+    done
+    start_workers 1
+    expect 0 q enqueue --wait --command true
+    is "$err" ""
 }
 
 @test "--json: the exit code and the documents of those that were named" {
