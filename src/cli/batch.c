@@ -82,16 +82,20 @@ static int print_jobs(const struct batch *b)
     return code;
 }
 
+/* With --json the documents come when all have ended. */
 static int wait_for_all(const struct batch *b, struct queue *q)
 {
-    if (b->count == 0)
-        return EXIT_DONE;
-    const char **ids = calloc(b->count, sizeof *ids);
+    int code = EXIT_DONE;
+    const char **ids = calloc(b->count + 1, sizeof *ids);
     if (!ids)
         return say_no_memory();
     for (size_t i = 0; i < b->count; i++)
         ids[i] = b->jobs[i].id;
-    int code = waiting_for(b->c, q, ids, b->count, -1);
+    if (b->count > 0)
+        code = waiting_for(b->c, q, ids, b->count, -1);
+    bool ended = code == EXIT_DONE || code == EXIT_FAILED;
+    if (ended && option_on(b->c, "json") && waiting_print(q, ids, b->count) != EXIT_DONE)
+        code = EXIT_FAILED;
     free(ids);
     return code;
 }
@@ -129,10 +133,12 @@ static int run_open(struct batch *b, struct queue *q)
         code = store(b, q);
     if (code != EXIT_DONE)
         return code;
-    code = print_jobs(b);
+    bool wait = option_on(b->c, "wait");
+    if (!wait || !option_on(b->c, "json"))
+        code = print_jobs(b);
     if (code != EXIT_DONE)
         return code;
-    if (option_on(b->c, "wait"))
+    if (wait)
         return wait_for_all(b, q);
     open_say_idle(b->c, q);
     return EXIT_DONE;

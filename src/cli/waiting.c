@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "cli/open.h"
+#include "cli/output.h"
 #include "cli/say.h"
 #include "queue/drop.h"
 #include "queue/find.h"
@@ -102,6 +103,31 @@ int waiting_for(const struct call *c, struct queue *q, const char *const *ids, s
     else if (end == WAIT_TIMEOUT)
         say("timed out; the jobs go on");
     return codes[end];
+}
+
+static int print_ended(struct queue *q, const char *id, struct output_array *array)
+{
+    struct found f;
+    struct err err = ERR_INIT;
+    struct buf text = BUF_INIT;
+    if (wait_look(q, id, &err) <= 0 || find_ended(q, id, &f, NULL) != 0)
+        return EXIT_DONE; /* that it is gone, or not there yet, has been said */
+    int result = find_json(q, &f, &text, &err);
+    if (result == 0)
+        output_item(array, buf_str(&text), text.len);
+    buf_release(&text);
+    found_release(&f);
+    return result == 0 ? EXIT_DONE : say_error(&err);
+}
+
+int waiting_print(struct queue *q, const char *const *ids, size_t n)
+{
+    struct output_array array = OUTPUT_ARRAY_INIT;
+    int code = EXIT_DONE;
+    for (size_t i = 0; i < n && code == EXIT_DONE; i++)
+        code = print_ended(q, ids[i], &array);
+    output_end(&array);
+    return code;
 }
 
 /* --- the code of one job's last run --------------------------------------- */

@@ -12,6 +12,9 @@
 int waiting_for(const struct call *c, struct queue *q, const char *const *ids, size_t n,
                 int64_t timeout_ms);
 
+/* Print the documents of those that have ended, in this order, as an array. EXIT_... */
+int waiting_print(struct queue *q, const char *const *ids, size_t n);
+
 /* Wait for one; its last run's code as `enqueue --wait` promises it.  json: print
  * the document when it has ended. */
 int waiting_for_one(const struct call *c, struct queue *q, const char *id, bool json);

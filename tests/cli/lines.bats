@@ -231,6 +231,30 @@ queuectl: stdin:6: over 1 MiB'
     has "$err" "is dead: exit 9"
 }
 
+@test "--wait --json, of --batch too: the ended documents, in order, and nothing else" {
+    start_workers 2
+    expect 1 lines '0.3\n0\n-\n' --wait --json --max-retries 0 -- sleep
+    is "$(jq -c 'map([.argv[1], .state, .exit_code])' <<<"$out")" \
+        '[["0.3","done",0],["0","done",0],["-","dead",1]]'
+    jq -nc '("b", "a") | {id: ., command: "echo"}' >batch
+    expect 0 q enqueue --batch batch --wait --json
+    is "$(jq -c 'map([.id, .state])' <<<"$out")" '[["b","done"],["a","done"]]'
+    expect 0 lines '' --wait --json -- prog
+    is "$out" "[]"
+}
+
+@test "--wait --json of one that is deleted meanwhile: the others" {
+    jq -nc '("a", "b") | {id: ., command: "echo"}' >batch
+    timeout 20 "$QUEUECTL_BIN" enqueue --batch batch --wait --json >docs 2>/dev/null &
+    waiter=$!
+    wait_until is_state b pending
+    q delete --yes b >/dev/null
+    code=0
+    wait $waiter || code=$?
+    is "$code" 1
+    is "$(jq -c . docs)" '[]'
+}
+
 @test "memory: about that of --batch with the same jobs" {
     [ "$QUEUECTL_PASS" != sanitized ] || skip "the sanitizers use memory of their own"
     seq 20000 >names
