@@ -1,5 +1,8 @@
 /* cmd_enqueue.c: the words of an enqueue call; what they ask for is done by
  * enqueue_one.c, enqueue_batch.c and enqueue_lines.c. */
+#include <string.h>
+
+#include "base/escape.h"
 #include "cli/commands.h"
 #include "cli/enqueue.h"
 #include "cli/jobflags.h"
@@ -24,6 +27,7 @@ static int check_rules(const struct rule *rules, size_t n)
 
 static int check_many(const struct call *c)
 {
+    const char *place = option_value(c, "replace");
     bool batch = option_on(c, "batch"), lines = option_on(c, "lines");
     const struct rule rules[] = {
         {lines && batch, "--lines and --batch exclude each other"},
@@ -33,6 +37,9 @@ static int check_many(const struct call *c)
         {lines && (c->arg_count > 0 || c->program_count == 0), "--lines takes a program and no "
          "document: queuectl enqueue --lines -- convert {} {}.jpg"},
         {!lines && option_on(c, "null"), "-0 is for --lines"},
+        {!lines && place, "-I is for --lines"},
+        {place && (!*place || !utf8_valid(place, strlen(place), NULL)),
+         "--replace: use a text that is not empty, in UTF-8: --replace %"},
         {batch && (c->arg_count > 0 || c->has_program),
          "--batch reads its jobs from a file; nothing else can be given"},
         {batch && option_on(c, "id"), "--id: the jobs of a batch each have their own"},
@@ -88,6 +95,7 @@ static const struct option options[] = {
     {0, "batch", "FILE", "one JSON document a line, - for stdin: all of them or none"},
     {0, "lines", NULL, "a program for each line of stdin, which replaces every {}: all or none"},
     {'0', "null", NULL, "with --lines: the lines end with a NUL byte, as of find -print0"},
+    {'I', "replace", "STR", "with --lines: STR is replaced by the line, instead of {}"},
     {0, "skip-bad", NULL, "with --batch, --lines: leave bad lines out (exit 1)"},
     {0, "dry-run", NULL, "print what would be stored, and store nothing"},
     {0, "wait", NULL, "wait until it has ended; the exit code is its own"},

@@ -1,9 +1,10 @@
 /* enqueue_lines.c: enqueue --lines: a line of stdin is an argument of a program,
  * often the name of a file.
  *
- * It takes the place of every {} in the program's words; where there is none, it
- * is one more word.  No shell sees it, so it arrives byte for byte, whatever it
- * holds.  The members that all jobs share are put into one document once; of each
+ * It takes the place of every {} (or what --replace says) in the program's words;
+ * where there is none, it is one more word.  No shell sees it, so it arrives byte
+ * for byte, whatever it holds; a place in the text that a shell is given to run
+ * would undo that, and is refused.  The members that all jobs share are put into one document once; of each
  * line only "argv" is made. */
 #include <string.h>
 
@@ -14,22 +15,70 @@
 #include "cli/say.h"
 
 #define PLACE "{}"
-#define PLACE_LEN (sizeof PLACE - 1)
 
 struct lines {
     const struct call *c;
+    const char *place;    /* what a line takes the place of */
     struct json_doc *doc; /* all but argv */
-    bool has_place;       /* a word holds {} */
+    bool has_place;       /* a word holds it */
     bool null_ends;       /* -0 */
     size_t count;         /* lines that are not empty */
     struct buf word, argv, text;
 };
 
-static bool any_place(const struct call *c)
+static bool any_place(const struct call *c, const char *place)
 {
     for (size_t i = 0; i < c->program_count; i++)
-        if (strstr(c->program[i], PLACE))
+        if (strstr(c->program[i], place))
             return true;
+    return false;
+}
+
+/* --- what would be run by a shell ----------------------------------------- */
+
+/* Is the word one of these, by its last part? */
+static bool is_among(const char *word, const char *const *names)
+{
+    const char *slash = strrchr(word, '/');
+    for (word = slash ? slash + 1 : word; *names; names++)
+        if (strcmp(word, *names) == 0)
+            return true;
+    return false;
+}
+
+/* The text behind the -c of a shell, whose words these are; NULL: none. */
+static const char *shell_text(char *const *word, size_t n)
+{
+    bool has_text = false;
+    for (size_t i = 1; i < n; i++) {
+        const char *w = word[i];
+        bool is_option = (w[0] == '-' || w[0] == '+') && w[1];
+        if (!is_option || strcmp(w, "--") == 0) {
+            i += is_option;
+            return has_text && i < n ? word[i] : NULL;
+        }
+        if (w[1] == '-')
+            continue;
+        has_text |= w[0] == '-' && strchr(w, 'c');
+        i += strchr(w, 'o') || strchr(w, 'O'); /* -o pipefail */
+    }
+    return NULL;
+}
+
+static bool is_run_by_shell(const struct call *c, const char *place)
+{
+    static const char *const shells[] = {"sh", "bash", "dash", "ksh", "zsh", NULL};
+    static const char *const wrappers[] = {
+        "busybox", "chrt", "doas", "env", "flock", "ionice", "nice", "nohup", "setpriv",
+        "setsid", "stdbuf", "sudo", "taskset", "time", "timeout", "xargs", NULL};
+    size_t words = is_among(c->program[0], wrappers) ? c->program_count : 1;
+    for (size_t i = 0; i < words; i++) {
+        const char *text = is_among(c->program[i], shells)
+                               ? shell_text(c->program + i, c->program_count - i)
+                               : NULL;
+        if (text && strstr(text, place))
+            return true;
+    }
     return false;
 }
 
@@ -55,10 +104,10 @@ static void add_word(struct lines *l, const char *word, const char *text, size_t
 {
     const char *place;
     buf_reset(&l->word);
-    while (l->word.len <= JSON_DOCUMENT_MAX && (place = strstr(word, PLACE))) {
+    while (l->word.len <= JSON_DOCUMENT_MAX && (place = strstr(word, l->place))) {
         buf_add(&l->word, word, (size_t)(place - word));
         buf_add(&l->word, text, n);
-        word = place + PLACE_LEN;
+        word = place + strlen(l->place);
     }
     buf_adds(&l->word, word);
     buf_adds(&l->argv, l->argv.len ? ", " : "[");
@@ -72,7 +121,7 @@ static void fill_argv(struct lines *l, const char *text, size_t n)
     for (size_t i = 0; i < l->c->program_count && l->argv.len <= JSON_DOCUMENT_MAX; i++)
         add_word(l, l->c->program[i], text, n);
     if (!l->has_place)
-        add_word(l, PLACE, text, n);
+        add_word(l, l->place, text, n);
     buf_addc(&l->argv, ']');
 }
 
@@ -119,9 +168,17 @@ static int run(struct lines *l, const struct enqueue_source *s)
 
 int enqueue_lines(const struct call *c, const struct enqueue_source *s)
 {
+    const char *given = option_value(c, "replace");
+    const char *place = given ? given : PLACE;
+    if (is_run_by_shell(c, place)) {
+        say("%s inside a shell's text would be run by it; use: --lines -- sh -c 'echo \"$1\"' sh %s",
+            place, place);
+        return EXIT_USAGE;
+    }
     struct lines l = {.c = c,
+                      .place = place,
                       .doc = json_new(),
-                      .has_place = any_place(c),
+                      .has_place = any_place(c, place),
                       .null_ends = option_on(c, "null")};
     int code = l.doc ? run(&l, s) : say_no_memory();
     json_free(l.doc);

@@ -126,6 +126,42 @@ PY
     is "$(cat 'a b.n')" "a b"
 }
 
+@test "{} in the text of a shell would be run by it: refused" {
+    local text="inside a shell's text would be run by it; use: --lines -- sh -c 'echo \"\$1\"' sh"
+    local call
+    for call in 'sh -c "echo {}"' '/bin/sh -c {}' 'bash -euc "x{}"' 'dash -e -c "{}"' 'ksh -c -e "{}"' \
+        'zsh -c -- "{}"' 'bash -o pipefail -c "{}"' 'bash --norc -c "{}"' 'sh +e -c "{}"' \
+        'env A=1 /usr/bin/bash -c "{}"' 'timeout 5 sh -c "{}" sh {}'; do
+        eval "refuses 2 \"{} \$text {}\" enqueue --lines -- $call" <<<x || { echo "$call" >&2 && return 1; }
+    done
+    refuses 2 "% $text %" enqueue --lines -I % -- sh -c 'echo %' <<<x
+    nothing_is_stored
+}
+
+@test "{} that no shell runs is no matter" {
+    local call
+    for call in 'sh -c "echo" sh {}' 'sh {}' 'sh script -c {}' 'grep sh -c {}' 'sh -e {}' 'bash -o {}' \
+        '-I % -- sh -c "echo {}" sh %'; do
+        case $call in -I*) ;; *) call="-- $call" ;; esac
+        eval "expect 0 lines 'a\n' $call" || { echo "$call" >&2 && return 1; }
+    done
+}
+
+@test "-I and --replace: another place, and {} stays" {
+    expect 0 lines 'a\n{}%%\n' -I % -- prog {} '%.{}%' -I
+    expect 0 lines 'b\n' --replace=FILE -- prog FILEFILE
+    expect 0 lines 'c\n' -IX -- prog {}
+    is "$(argvs)" '["prog","{}","a.{}a","-I"]
+["prog","{}","{}%.{}{}%","-I"]
+["prog","bb"]
+["prog","{}","c"]'
+    refuses 2 "-I is for --lines" enqueue -I % -- prog
+    for bad in '' $'\xa9'; do
+        refuses 2 "--replace: use a text that is not empty, in UTF-8: --replace %" \
+            enqueue --lines -I "$bad" -- prog
+    done
+}
+
 # --- as a batch -------------------------------------------------------------------------
 
 @test "the flags that are members hold for each" {

@@ -50,7 +50,7 @@ page() { # heads|items
 }
 
 @test "queuectl.1 has every command, alias and option, and no other" {
-    table | awk -F'\t' '$2 !~ /^-[a-z]/ && $1 != ""' | sort -u >table
+    table | awk -F'\t' '$2 !~ /^-[a-zA-Z]/ && $1 != ""' | sort -u >table
     page heads >heads
     diff -u table heads
 }
@@ -60,12 +60,12 @@ page() { # heads|items
     table | awk -F'\t' '$2 != "" && !($1 == "edit")' | sort -u >table
     # A letter stands before the long option, which has the argument.
     page items | awk -F'\t' '
-        $2 ~ /^-[a-z]$/ { letter[$1] = letter[$1] $2 " "; next }
+        $2 ~ /^-[a-zA-Z]$/ { letter[$1] = letter[$1] $2 " "; next }
         { print }' >items
-    grep -v "$(printf '\t')-[a-z]" table | sort -u >long
+    grep -v "$(printf '\t')-[a-zA-Z]" table | sort -u >long
     diff -u long items
-    page items | cut -f1,2 | grep "$(printf '\t')-[a-z]\$" >letters
-    grep "$(printf '\t')-[a-z]" table | sed 's/ [A-Z]*$//' | sort -u >want
+    page items | cut -f1,2 | grep "$(printf '\t')-[a-zA-Z]\$" >letters
+    grep "$(printf '\t')-[a-zA-Z]" table | sed 's/ [A-Z]*$//' | sort -u >want
     diff -u want letters
 }
 
