@@ -2,6 +2,7 @@
  * with --unique only if it is not there. */
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "cli/enqueue.h"
 #include "cli/open.h"
@@ -12,11 +13,47 @@
 
 /* --- where the document comes from ---------------------------------------- */
 
+/* Is it JSON, though no object?  (json_parse reads objects only.) */
+static bool is_value(const char *text)
+{
+    struct buf object = BUF_INIT;
+    buf_addf(&object, "{\"\": %s}", text);
+    struct json_doc *doc = json_parse(buf_str(&object), object.len, NULL, NULL);
+    bool one = doc && json_count(doc) == 1;
+    json_free(doc);
+    buf_release(&object);
+    return one;
+}
+
+static bool ends_with(const char *text, const char *end)
+{
+    size_t n = strlen(text), m = strlen(end);
+    return n >= m && strcmp(text + n - m, end) == 0;
+}
+
+static void add_file(struct buf *out, const char *file)
+{
+    if (file[strspn(file, "./_-0123456789abcdefghijklmnopqrstuvwxyz"
+                          "ABCDEFGHIJKLMNOPQRSTUVWXYZ")])
+        say_add_word(out, file);
+    else
+        buf_adds(out, file);
+}
+
 static int not_json(const char *text)
 {
     struct buf word = BUF_INIT;
-    say_add_word(&word, text);
-    say("not JSON; for a command: queuectl enqueue --command %s", buf_str(&word));
+    struct stat st;
+    bool lines = ends_with(text, ".jsonl") || ends_with(text, ".ndjson");
+    if (stat(text, &st) == 0 && !S_ISDIR(st.st_mode)) {
+        add_file(&word, text);
+        say("not JSON; for a file: queuectl enqueue %s%s", lines ? "--batch " : "@", buf_str(&word));
+    } else if (is_value(text)) {
+        say("a job is a JSON object: queuectl enqueue '{\"command\": \"echo hi\"}'");
+    } else {
+        say_add_word(&word, text);
+        say("not JSON; for a command: queuectl enqueue --command %s", buf_str(&word));
+    }
     buf_release(&word);
     return EXIT_FAILED;
 }

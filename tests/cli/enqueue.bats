@@ -383,6 +383,18 @@ PY
     nothing_is_stored
 }
 
+@test "the name of a file: a hint how to" {
+    mkdir dir
+    touch job.json jobs.jsonl jobs.ndjson 'my job.json'
+    refuses 1 "not JSON; for a file: queuectl enqueue @job.json" enqueue job.json
+    refuses 1 "not JSON; for a file: queuectl enqueue @'my job.json'" enqueue 'my job.json'
+    refuses 1 "not JSON; for a file: queuectl enqueue --batch ./jobs.jsonl" enqueue ./jobs.jsonl
+    refuses 1 "not JSON; for a file: queuectl enqueue --batch jobs.ndjson" enqueue jobs.ndjson
+    refuses 1 "not JSON; for a command: queuectl enqueue --command 'dir'" enqueue dir
+    refuses 1 "not JSON; for a command: queuectl enqueue --command 'no.json'" enqueue no.json
+    nothing_is_stored
+}
+
 @test "bad JSON names the byte" {
     refuses 1 "invalid JSON at byte 15: the text ends here, in the middle of the document" \
         enqueue '{"command":"x"'
@@ -395,7 +407,12 @@ PY
     refuses 1 'needs "command" or "argv"' enqueue '{}'
     refuses 1 'needs "command" or "argv" (found "Command": names are case-sensitive)' \
         enqueue '{"Command":"x"}'
-    refuses 1 "not JSON; for a command: queuectl enqueue --command '[1]'" enqueue '[1]'
+    for text in '[1]' '"x"' ' 12 ' null; do
+        refuses 1 "a job is a JSON object: queuectl enqueue '{\"command\": \"echo hi\"}'" enqueue "$text"
+    done
+    for text in '1, "a": 2' '[1' ''; do
+        refuses 1 "not JSON; for a command: queuectl enqueue --command '$text'" enqueue "$text"
+    done
     expect 1 q enqueue - <<<'[1]'
     has "$err" "stdin: invalid JSON at byte 1: "
     expect 1 q enqueue - </dev/null
