@@ -20,6 +20,8 @@ const char *enqueue_file_name(const char *file)
 int enqueue_read(const char *file, size_t max, struct buf *out)
 {
     bool is_stdin = strcmp(file, "-") == 0;
+    if (is_stdin && isatty(STDIN_FILENO)) /* else it looks like a hang */
+        say("reading from the terminal; end with Ctrl-D");
     int fd = is_stdin ? STDIN_FILENO : io_open(AT_FDCWD, file, O_RDONLY, 0);
     int result = fd < 0 ? -1 : io_read_fd(fd, out, max);
     if (result != 0 && errno == EFBIG)

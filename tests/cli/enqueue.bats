@@ -383,6 +383,20 @@ PY
     nothing_is_stored
 }
 
+@test "a terminal as stdin: it says what it waits for" {
+    for call in - '--batch -' '--lines -- true'; do
+        on_terminal 100 "\$Q enqueue $call"
+        is "$(grep -c '^queuectl: reading from the terminal; end with Ctrl-D$' <<<"$out")" 1
+    done
+    echo '{"command":"true"}' >job
+    for call in - '--batch -' '--lines -- true'; do
+        on_terminal 100 "\$Q enqueue $call <job"
+        hasnt "$out" "reading from"
+    done
+    on_terminal 100 '$Q enqueue @job'
+    hasnt "$out" "reading from"
+}
+
 @test "the name of a file: a hint how to" {
     mkdir dir
     touch job.json jobs.jsonl jobs.ndjson 'my job.json'
