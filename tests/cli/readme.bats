@@ -34,7 +34,11 @@ blocks() {
     sh -eu sh.1 >out.1
     grep -qx 'hello from a job' out.1
     rm -rf spool
+    # As after `make`, with nothing installed: the block says where the program is.
+    mkdir build
+    mv bin/queuectl build/queuectl
     sh -eu sh.2 >out.2
+    mv build/queuectl bin/queuectl
     grep -q '^resize photo-2$' out.2
     grep -q 'exit 3' out.2
     grep -q 'p0.a0.later.json$' out.2
