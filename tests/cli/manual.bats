@@ -203,6 +203,14 @@ run_row() { # row n sed-expression
     q fsck
 }
 
+@test "what queuectl-job.5 says about dropping a file works, and the group can read it" {
+    sed -n '/^f=$(mktemp/,/^\.Ed/{/^\.Ed/d;s/\\e/\\/g;p}' "$ROOT/doc/queuectl-job.5" >drop.sh
+    (umask 077 && SPOOL=$QUEUECTL_SPOOL sh -eu drop.sh)
+    is "$(stat -c %a spool/pending/report-42.json)" 640
+    is "$(jq -r .command spool/pending/report-42.json)" "make report"
+    is "$(ls spool/tmp)" ""
+}
+
 @test "the pages are free of lint" {
     command -v mandoc >/dev/null || skip "no mandoc"
     run mandoc -Tlint -Wwarning "$ROOT"/doc/*.[1-7]
