@@ -187,9 +187,13 @@ fill() {
     q hold held1
 }
 
+# All at one moment, as far as can be: who is stopped records nothing about another
+# that was killed before him.
 kill_all() {
     local pids
     pids=$(strays)
+    # shellcheck disable=SC2086
+    kill -STOP $pids 2>/dev/null || true
     # shellcheck disable=SC2086 # pids
     kill -9 $pids
     # shellcheck disable=SC2086
