@@ -136,17 +136,17 @@ for i in range(3000):
 }
 
 @test "a report holds nothing that a terminal obeys or hides, nor has its file" {
-    hidden=$'\u202e \u009b31m \u2028 \ufeff \u2066 \e[31m'
-    printf '{"command":"true","priority":"%s","mine":1}' "${hidden%% *}" >"spool/pending/a${hidden//[^$'\u202e']/}b.json"
-    printf '{"x%sy":1,"x%sy":2}' $'\u2028' $'\u2028' >$'spool/pending/c\u009b\u2028d\ufeff.json'
-    printf 'x' >$'spool/pending/e\xff\e\u061cf.json'
+    hidden=$'\xe2\x80\xae \xc2\x9b31m \xe2\x80\xa8 \xef\xbb\xbf \xe2\x81\xa6 \e[31m'
+    printf '{"command":"true","priority":"%s","mine":1}' "${hidden%% *}" >$'spool/pending/a\xe2\x80\xaeb.json'
+    printf '{"x%sy":1,"x%sy":2}' $'\xe2\x80\xa8' $'\xe2\x80\xa8' >$'spool/pending/c\xc2\x9b\xe2\x80\xa8d\xef\xbb\xbf.json'
+    printf 'x' >$'spool/pending/e\xff\e\xd8\x9cf.json'
     run q worker run --drain
     is "$(ls spool/quarantine)" 'a_b.json
 c__d_.json
 e___f.json'
     [ "$(ls spool/dead | wc -l)" -eq 3 ]
     hides() { LC_ALL=C grep -rlP '\xe2\x80[\x8e\x8f\xa8-\xae]|\xe2\x81[\xa6-\xa9]|\xef\xbb\xbf|\xd8\x9c|\xc2[\x80-\x9f]|[\x00-\x09\x0b-\x1f\x7f]' "$@"; }
-    printf 'a\u202eb' >probe && hides probe
+    printf 'a\342\200\256b' >probe && hides probe
     run hides spool/dead spool/journal
     is "$output" ""
     # Neither does what a program reads there.
@@ -161,11 +161,11 @@ e___f.json'
 
 @test "last_error, a command given by a flag, and a cwd are printable too" {
     q enqueue --id a --max-retries 0 --command 'printf "\342\200\256x\302\233\033[2J\n" >&2; exit 1' >/dev/null
-    q enqueue --id b --max-retries 0 --cwd $'/\u202e\e[2J' --command $'echo \u202e' >/dev/null
+    q enqueue --id b --max-retries 0 --cwd $'/\xe2\x80\xae\e[2J' --command $'echo \xe2\x80\xae' >/dev/null
     run q worker run --drain
     is "$(field a last_error)" 'exit 1: \u{202E}x\u{9B}\e[2J'
     is "$(field b last_error)" 'cannot start: cwd /\u{202E}\e[2J: No such file or directory'
-    run grep -l $'\u202e' spool/dead/a.json spool/dead/b.json
+    run grep -l $'\xe2\x80\xae' spool/dead/a.json spool/dead/b.json
     is "$output" ""
-    is "$(field b command)" $'echo \u202e'
+    is "$(field b command)" $'echo \xe2\x80\xae'
 }
