@@ -72,11 +72,16 @@ setup_home() {
     S=home/spool
 }
 
+# By the full path: nsenter does not keep the current directory.
 teardown_home() {
     [ -n "${WORK:-}" ] || return 0
     [ ! -e "$S/.queue" ] || timeout 30 nsenter \
         --mount="/proc/$(<"$BATS_FILE_TMPDIR/pid")/ns/mnt" \
-        setpriv --reuid="$(stat -c %u "$S")" --clear-groups ./queuectl worker stop --now >/dev/null 2>&1 || true
+        setpriv --reuid="$(stat -c %u "$S")" --clear-groups \
+        "$WORK/queuectl" --spool "$WORK/$S" worker stop --now >/dev/null 2>"$BATS_TEST_TMPDIR/stop" || {
+            cat "$BATS_TEST_TMPDIR/stop" >&2
+            return 1
+        }
     teardown_spool
 }
 
