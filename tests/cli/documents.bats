@@ -406,7 +406,7 @@ logs/.TOKEN.out'
     is "$(jq -r .last_error spool/dead/a.json)" 'exit 3: t\e[31mwo'
     run grep -c $'\033' err.txt
     is "$output" 0
-    q enqueue --wait --id b --max-retries 0 --command 'head -c 1000 /dev/zero | tr "\0" x >&2; exit 1' 2>/dev/null || true
+    q enqueue --wait --id b --max-retries 0 --command 'head -c 1000 /dev/zero | tr "\0" y >&2; exit 1' 2>/dev/null || true
     (($(field b last_error | wc -c) < 230))
-    has "$(field b last_error)" "exit 1: xxx"
+    has "$(field b last_error)" "exit 1: yyy"
 }

@@ -246,7 +246,8 @@ def heavy_documents(work):
     room.file("good", '{"command":"date +%%s%%N >%s/begun"}' % room.work)
     for i in range(HEAVY):
         os.rename("%s/many/%d" % (room.work, i), room.pending("x%d.json" % i))
-    time.sleep(0.05)  # the pool is at the first ones
+    # The pool is at the first ones.
+    wait_until(lambda: not os.path.exists(room.pending("x0.json")), ENDS_SECONDS)
     dropped = time.time_ns()
     os.rename(room.work + "/good", room.pending(CANONICAL % "good"))
     wrong = []

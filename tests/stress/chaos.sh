@@ -208,8 +208,8 @@ q worker start --if-none --count $WORKERS >/dev/null 2>&1
 : >waited
 q wait --all --timeout 60s >wait.out 2>&1
 [ $? != 124 ] || q list >waited
-# What the dead left in tmp/ is litter once it is 5 s old.
-sleep 5
+# What the dead left in tmp/ is litter once it is over 5 s old.
+while [ -n "$(find "$QUEUECTL_SPOOL/tmp" -type f -newermt '6 seconds ago')" ]; do sleep 0.1; done
 q worker stop >/dev/null 2>&1
 q worker start >/dev/null 2>&1
 q worker stop >/dev/null 2>&1

@@ -13,27 +13,8 @@ name=stress
 # shellcheck source=tests/stress/common.bash
 . "$(dirname "${BASH_SOURCE[0]}")/common.bash"
 
-finish() {
-    timeout 30 "$QUEUECTL_BIN" worker stop --now >/dev/null 2>&1
-    end_ours
-    cd / && rm -rf "$work"
-}
 trap finish EXIT
 trap 'exit 130' INT TERM
-
-number=0 failed=0
-check() { # what, command...
-    local what=$1
-    shift
-    number=$((number + 1))
-    if "$@" >check.out 2>&1; then
-        echo "ok $number - $what"
-    else
-        echo "not ok $number - $what"
-        head -n 20 check.out | sed 's/^/# /'
-        failed=1
-    fi
-}
 
 jobs_named() { # from, to, prefix
     seq -f "$3%g" "$1" "$2" | sed "s|.*|{\"id\":\"&\",\"command\":\"echo & >>$work/ran\"}|"
