@@ -49,8 +49,8 @@ void admit_close(struct admission *a); /* none may be under way */
 
 /* The steps up to the written copy.  False: the batch is full, d was not looked
  * at. */
-bool admit_is_full(const struct admission *a);
 bool admit_add(struct admission *a, struct dropped *d, int64_t mono_now_us);
+bool admit_is_full(const struct admission *a);
 size_t admit_waiting(const struct admission *a); /* how many wait for sync or commit */
 /* Make the copies durable.  Changes nothing but what admit_commit() reads, so it
  * may run in a thread while no other call is made. */
