@@ -1,8 +1,5 @@
-"""spool.py: what hostile.py and attacks.py share: a spool of one's own, waiting for
-a condition, what a file is down to its bytes, and what may reach a terminal.
-
-Nothing here sleeps and hopes: wait_until() looks again and again until a
-condition holds or its time is over.
+"""spool.py: what hostile.py and attacks.py share: a spool of one's own, what a file is
+down to its bytes, and what may reach a terminal.
 """
 import hashlib
 import json
@@ -10,51 +7,15 @@ import os
 import re
 import stat
 import subprocess
+import sys
 import time
 import unicodedata
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+from tap import Tap, wait_until  # noqa: E402,F401 # for hostile.py and attacks.py
+
 BIN = os.environ["QUEUECTL_BIN"]
 HASHED_MAX = 16 << 20  # a sparse giant is known by its size and blocks
-
-
-class Tap:
-    """One line a test; the plan at the end."""
-
-    def __init__(self):
-        self.count = 0
-        self.failed = 0
-
-    def check(self, what, wrong):
-        """wrong: what is, as a text or a list of lines; empty if all is well."""
-        self.count += 1
-        lines = [wrong] if isinstance(wrong, str) else list(wrong)
-        lines = [line for line in lines if line]
-        print("%sok %d - %s" % ("not " if lines else "", self.count, what))
-        for line in lines[:20]:
-            print("# " + "".join(c if c.isprintable() else "\\x%02x" % ord(c)
-                                 for c in str(line)[:400]))
-        self.failed += bool(lines)
-
-    def skip(self, what, why):
-        self.count += 1
-        print("ok %d - %s # SKIP %s" % (self.count, what, why))
-
-    def note(self, text):
-        print("# " + text, flush=True)
-
-    def end(self):
-        print("1..%d" % self.count)
-        return 1 if self.failed else 0
-
-
-def wait_until(holds, seconds):
-    """True once holds() is true, False after so many seconds."""
-    end = time.monotonic() + seconds
-    while not holds():
-        if time.monotonic() >= end:
-            return False
-        time.sleep(0.02)
-    return True
 
 
 class Result:
