@@ -40,11 +40,12 @@ uint64_t sys_pid_namespace(void);
  * `start` (pidfd where there is one).  0 sent, -1 ESRCH: it is gone. */
 int sys_signal(pid_t pid, int64_t start, int sig);
 
-/* Call visit for every process whose environment holds the entry `entry`
- * ("NAME=value", whole).  Processes we may not look at are passed over.
- * Returns how many were visited; 0 also where this cannot be known. */
-int sys_each_with_env(const char *entry, void (*visit)(pid_t pid, int64_t start, void *arg),
-                      void *arg);
+/* Call visit for every process whose environment holds an entry that begins with
+ * `prefix` and whose rest `accept` takes.  Processes we may not look at are passed
+ * over.  Returns how many were visited; 0 also where this cannot be known, -1 where
+ * none was and we could not look at all of them. */
+int sys_each_with_env(const char *prefix, bool (*accept)(const char *rest, void *arg),
+                      void (*visit)(pid_t pid, int64_t start, void *arg), void *arg);
 
 /* Mark an open file, for all who inherit it: only those are visited below. */
 int sys_mark_file(int fd);

@@ -409,21 +409,21 @@ static char *read_environment(pid_t pid, size_t *len)
 #endif
 }
 
-static bool holds_entry(const char *at, size_t len, const char *entry)
+static bool holds_entry(const char *at, size_t len, const char *prefix,
+                        bool (*accept)(const char *, void *), void *arg)
 {
     const char *end = at + len;
-    size_t n = strlen(entry) + 1; /* with its NUL */
-    while (at && (size_t)(end - at) >= n) {
-        if (memcmp(at, entry, n) == 0)
+    size_t n = strlen(prefix);
+    while (at < end && memchr(at, '\0', (size_t)(end - at))) {
+        if (strncmp(at, prefix, n) == 0 && accept(at + n, arg))
             return true;
-        at = memchr(at, '\0', (size_t)(end - at));
-        if (at)
-            at++;
+        at += strlen(at) + 1;
     }
     return false;
 }
 
-int sys_each_with_env(const char *entry, void (*visit)(pid_t, int64_t, void *), void *arg)
+int sys_each_with_env(const char *prefix, bool (*accept)(const char *, void *),
+                      void (*visit)(pid_t, int64_t, void *), void *arg)
 {
     size_t n;
     int count = 0;
@@ -431,7 +431,7 @@ int sys_each_with_env(const char *entry, void (*visit)(pid_t, int64_t, void *), 
     for (size_t i = 0; list && i < n; i++) {
         size_t len;
         char *env = list[i].pid > 1 && !list[i].dead ? read_environment(list[i].pid, &len) : NULL;
-        if (env && holds_entry(env, len, entry)) {
+        if (env && holds_entry(env, len, prefix, accept, arg)) {
             count++;
             if (visit)
                 visit(list[i].pid, list[i].start, arg);

@@ -232,7 +232,8 @@ static int each_process(void (*visit)(pid_t pid, void *arg), void *arg)
 }
 
 struct env_search {
-    const char *entry;
+    const char *prefix;
+    bool (*accept)(const char *, void *);
     void (*visit)(pid_t, int64_t, void *);
     void *arg;
     int count;
@@ -240,17 +241,14 @@ struct env_search {
     struct buf text;
 };
 
-static bool holds_entry(const struct buf *env, const char *entry)
+/* The last entry may lack its NUL; the buffer has one. */
+static bool holds_entry(const struct env_search *s)
 {
-    size_t n = strlen(entry) + 1; /* with its NUL */
-    const char *at = env->data, *end = env->data + env->len;
-    while (at && (size_t)(end - at) >= n) {
-        if (memcmp(at, entry, n) == 0)
+    size_t n = strlen(s->prefix);
+    const char *at = buf_str(&s->text), *end = at + s->text.len;
+    for (; at < end; at += strlen(at) + 1)
+        if (strncmp(at, s->prefix, n) == 0 && s->accept(at + n, s->arg))
             return true;
-        at = memchr(at, '\0', (size_t)(end - at));
-        if (at)
-            at++;
-    }
     return false;
 }
 
@@ -268,7 +266,7 @@ static void match_env(pid_t pid, void *arg)
     int r = io_read_fd(fd, &s->text, (size_t)1 << 22);
     s->failed |= r != 0 && could_not_look();
     close(fd);
-    if (r != 0 || s->text.len == 0 || !holds_entry(&s->text, s->entry))
+    if (r != 0 || s->text.len == 0 || !holds_entry(s))
         return;
     int64_t start = sys_process_start(pid);
     if (start >= 0) {
@@ -278,9 +276,11 @@ static void match_env(pid_t pid, void *arg)
     }
 }
 
-int sys_each_with_env(const char *entry, void (*visit)(pid_t, int64_t, void *), void *arg)
+int sys_each_with_env(const char *prefix, bool (*accept)(const char *, void *),
+                      void (*visit)(pid_t, int64_t, void *), void *arg)
 {
-    struct env_search s = {.entry = entry, .visit = visit, .arg = arg, .text = BUF_INIT};
+    struct env_search s = {.prefix = prefix, .accept = accept, .visit = visit, .arg = arg,
+                           .text = BUF_INIT};
     s.failed |= each_process(match_env, &s) != 0;
     buf_release(&s.text);
     return s.failed && s.count == 0 ? -1 : s.count;

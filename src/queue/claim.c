@@ -3,7 +3,9 @@
  * What makes a double claim impossible is the pair of lock and rename: the lock
  * is held by whoever runs the job (its processes inherit it), so a second copy
  * of the name is refused while a run lives; and of two that saw the same name,
- * rename(2) finds it for one.
+ * rename(2) finds it for one.  Processes that closed every descriptor do not hold the
+ * lock any more, and somebody may remove its file: so the file names the run that
+ * began under it, and whoever gets the lock asks whether that run lives on (runs.h).
  */
 #include "queue/claim.h"
 
@@ -16,6 +18,7 @@
 #include "base/clock.h"
 #include "base/sys.h"
 #include "queue/quarantine.h"
+#include "queue/runs.h"
 #include "spool/file.h"
 #include "spool/idlock.h"
 #include "spool/scan.h"
@@ -153,7 +156,8 @@ static enum claim_result read_document(struct queue *q, struct claim *c, struct 
 
 static enum claim_result lock_and_move(struct queue *q, struct claim *c, struct err *err)
 {
-    enum idlock lock = idlock_take(q->spool, c->name.id, &c->lock, NULL);
+    bool fresh;
+    enum idlock lock = idlock_take(q->spool, c->name.id, &c->lock, &fresh);
     if (lock != IDLOCK_OWNED) {
         c->lock = -1;
         if (lock == IDLOCK_BUSY)
@@ -161,6 +165,8 @@ static enum claim_result lock_and_move(struct queue *q, struct claim *c, struct 
         idlock_error(q->spool, c->name.id, err);
         return CLAIM_ERROR;
     }
+    if (runs_outlive_lock(q, c->name.id, c->lock, fresh))
+        return CLAIM_BUSY;
     sys_mark_file(c->lock); /* recoverers end who has it so, and not each other */
     if (file_move(q->spool, c->from, c->file, DIR_PROCESSING, c->run) == 0)
         return CLAIM_WON;

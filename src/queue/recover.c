@@ -18,6 +18,7 @@
 #include "queue/logs.h"
 #include "queue/quarantine.h"
 #include "queue/request.h"
+#include "queue/runs.h"
 #include "spool/file.h"
 #include "spool/idlock.h"
 #include "spool/live.h"
@@ -26,90 +27,7 @@
 #define TMP_STALE_SEC (36 * 3600) /* a writer gives up long before that */
 #define TMP_YOUNG_SEC 5           /* its maker may live in another PID namespace */
 
-/* -- does it live? ------------------------------------------------------- */
-
-static bool this_boot(const struct name *n)
-{
-    struct token t;
-    char boot[SYS_ID_LEN + 1];
-    return token_parse(n->token, &t) && (sys_boot_id(boot) != 0 || strncmp(boot, t.boot, 8) == 0);
-}
-
-/* The worker's record, if it speaks of this run. */
-static bool read_record(struct queue *q, const struct name *n, const char *run,
-                        struct live_record *r)
-{
-    return live_read(q->spool, n->token, LIVE_WORKER, r) == 0 && strcmp(r->run, run) == 0;
-}
-
-static bool group_lives(const struct live_record *r)
-{
-    return r->run_pid > 1 && r->pid_ns == sys_pid_namespace() &&
-           sys_group_alive((pid_t)r->run_pid) &&
-           !sys_started_after((pid_t)r->run_pid, r->run_boot_us);
-}
-
-struct signalling {
-    int sig; /* 0: only count */
-    int count;
-    pid_t group; /* has the signal already; 0: none */
-    pid_t *told; /* so have these */
-    size_t told_n;
-};
-
-static bool was_told(struct signalling *s, pid_t pid)
-{
-    if (s->group && getpgid(pid) == s->group)
-        return true;
-    for (size_t i = 0; i < s->told_n; i++)
-        if (s->told[i] == pid)
-            return true;
-    pid_t *grown = realloc(s->told, (s->told_n + 1) * sizeof *grown);
-    if (grown) {
-        s->told = grown;
-        s->told[s->told_n++] = pid;
-    }
-    return false;
-}
-
-/* Once each: to many programs a second TERM means "at once". */
-static void signal_process(pid_t pid, int64_t start, void *arg)
-{
-    struct signalling *s = arg;
-    s->count++;
-    if (!s->sig || was_told(s, pid))
-        return;
-    sys_signal(pid, start, s->sig);
-    if (s->sig == SIGTERM)
-        sys_signal(pid, start, SIGCONT);
-}
-
-/* Count the run's processes, and signal them. */
-static int each_process_of(struct queue *q, const struct name *n, const char *run, int sig)
-{
-    struct signalling s = {.sig = sig};
-    struct live_record r;
-    struct stat st;
-    struct token t;
-    struct buf entry = BUF_INIT;
-    if (!this_boot(n) || !token_parse(n->token, &t))
-        return 0;
-    if (read_record(q, n, run, &r) && group_lives(&r)) {
-        s.count++;
-        if (sig && kill(-(pid_t)r.run_pid, sig) == 0)
-            s.group = (pid_t)r.run_pid;
-        if (sig == SIGTERM)
-            kill(-(pid_t)r.run_pid, SIGCONT);
-    }
-    buf_addf(&entry, "QUEUECTL_JOB=%s/%s/%s", q->spool->path, dir_name(DIR_PROCESSING), run);
-    if (entry.failed || sys_each_with_env(buf_str(&entry), signal_process, &s) < 0)
-        s.count++; /* could not look: in doubt it lives */
-    buf_release(&entry);
-    if (sig && fstatat(q->spool->dir[DIR_IDS], n->id, &st, AT_SYMLINK_NOFOLLOW) == 0)
-        sys_each_with_file(st.st_dev, st.st_ino, (pid_t)t.pid, signal_process, &s);
-    free(s.told);
-    return s.count;
-}
+/* -- its processes -------------------------------------------------------- */
 
 static void end_processes(struct queue *q, const struct name *n, struct orphan *o, int64_t now)
 {
@@ -117,22 +35,12 @@ static void end_processes(struct queue *q, const struct name *n, struct orphan *
         return;
     if (o->term_us == 0) {
         o->term_us = now;
-        each_process_of(q, n, o->run, SIGTERM);
+        runs_signal(q, n, o->run, SIGTERM);
     } else if (now - o->term_us >= q->settings.grace_ms * US_PER_MS)
-        each_process_of(q, n, o->run, SIGKILL);
+        runs_signal(q, n, o->run, SIGKILL);
 }
 
 /* -- settle it ----------------------------------------------------------- */
-
-/* Nothing ran if the record was not yet about this run, or named no process.
- * After another boot the record proves nothing: it was never synced. */
-static bool never_started(struct queue *q, const struct name *n, const char *run)
-{
-    struct live_record r;
-    if (!this_boot(n) || live_read(q->spool, n->token, LIVE_WORKER, &r) != 0)
-        return false;
-    return strcmp(r.run, run) != 0 || r.run_pid == 0;
-}
 
 static enum recover_result from_finish(enum finish_result f)
 {
@@ -149,7 +57,7 @@ static enum recover_result lose(struct queue *q, struct claim *c, struct err *er
                     .cpu_ms = -1,
                     .max_rss_kib = -1};
     r.error = cancelled          ? "cancelled"
-              : this_boot(&c->name) ? "lost: worker died"
+              : runs_of_this_boot(&c->name) ? "lost: worker died"
                                     : "lost: host restarted";
     enum finish_result f = finish_run(q, c, &r, &renamed, err);
     if (f != FINISH_ERROR)
@@ -191,13 +99,16 @@ static enum recover_result settle(struct queue *q, struct claim *c, bool may_liv
         r = put_aside(q, c, look == FILE_MISFIT ? seen.why : err->text, seen.mend, err);
     } else if (job_has_result(&c->job, c->name.time_us, c->name.attempts, c->name.token, &c->fate,
                               &c->next_run_us)) {
+        idlock_note(c->lock, "");
         if (logs_keep(q, c, &renamed) == 0)
             r = from_finish(finish_move(q, c, err));
         else
             err_sys(err, "keep the logs of", c->name.id);
-    } else if (may_live && each_process_of(q, &c->name, c->run, 0) > 0)
+    } else if (may_live && runs_live(q, &c->name, c->run))
         r = RECOVER_ALIVE;
-    else if (never_started(q, &c->name, c->run) && !request_is_there(q, REQUEST_CANCEL, c->run))
+    else if (idlock_note(c->lock, "") != 0)
+        err_sys(err, "clear the lock of", c->name.id);
+    else if (runs_never_started(q, &c->name, c->run) && !request_is_there(q, REQUEST_CANCEL, c->run))
         r = claim_put_back(q, c) == 0 || errno == ENOENT ? RECOVER_SETTLED
                                                          : (err_sys(err, "put back", c->run),
                                                             RECOVER_ERROR);
@@ -275,6 +186,15 @@ static int note_owner(const char *file, void *arg)
     return 0;
 }
 
+/* The run that a dead worker's record names, if its processes live on though its file
+ * is in processing/ no more (somebody moved it): the record helps to know them. */
+static bool is_needed(struct queue *q, const struct live_record *r)
+{
+    struct name n;
+    return r->run[0] && r->run_pid > 0 && name_parse(DIR_PROCESSING, r->run, &n) &&
+           runs_live(q, &n, r->run);
+}
+
 static void bury_if_free(const struct live_record *r, bool alive, void *arg)
 {
     struct sweep *s = arg;
@@ -283,6 +203,8 @@ static void bury_if_free(const struct live_record *r, bool alive, void *arg)
     for (size_t i = 0; i < s->n; i++)
         if (strcmp(s->token[i], r->token) == 0)
             return; /* its run is to be settled first */
+    if (is_needed(s->q, r))
+        return;
     logs_sweep(s->q, r->token);
     request_drop(s->q, REQUEST_STOP, r->token);
     request_drop(s->q, REQUEST_STOP_NOW, r->token);

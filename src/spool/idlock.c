@@ -97,9 +97,32 @@ bool idlock_exists(const struct spool *sp, const char *id)
     return fstatat(sp->dir[DIR_IDS], id, &st, AT_SYMLINK_NOFOLLOW) == 0 || errno != ENOENT;
 }
 
+int idlock_note(int fd, const char *run)
+{
+    struct stat st;
+    if (fstat(fd, &st) != 0 || (st.st_size > 0 && ftruncate(fd, 0) != 0))
+        return -1;
+    if (*run && st.st_nlink == 0) {
+        errno = ESTALE;
+        return -1;
+    }
+    return io_write_all(fd, run, strlen(run));
+}
+
+void idlock_noted(int fd, char run[FILE_NAME_MAX + 1])
+{
+    ssize_t n;
+    do
+        n = pread(fd, run, FILE_NAME_MAX, 0);
+    while (n < 0 && errno == EINTR);
+    run[n > 0 ? n : 0] = '\0';
+}
+
 void idlock_forget(const struct spool *sp, const char *id)
 {
-    unlinkat(sp->dir[DIR_IDS], id, 0);
+    struct stat st;
+    if (fstatat(sp->dir[DIR_IDS], id, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_size == 0)
+        unlinkat(sp->dir[DIR_IDS], id, 0);
 }
 
 int idlock_replace(const struct spool *sp, const char *id)

@@ -25,7 +25,16 @@ bool idlock_is_held(const struct spool *sp, const char *id);
  * may.) */
 bool idlock_exists(const struct spool *sp, const char *id);
 
-/* Free the id (the caller holds the lock and has removed the job). */
+/* The file's content: the run that began under this lock and has not ended, by its
+ * name in processing/, or nothing.  It outlives the worker, so that whoever gets the
+ * lock next can ask whether that run's processes live on without it.
+ * note ("" clears): 0, or -1 errno; ESTALE where the file was removed meanwhile: then
+ * others can take a lock of this name.  noted: the run, "" for none. */
+int idlock_note(int fd, const char *run);
+void idlock_noted(int fd, char run[FILE_NAME_MAX + 1]);
+
+/* Free the id (the caller holds the lock and has removed the job).  A file that
+ * names a run stays: the next job of this id has to wait for it. */
 void idlock_forget(const struct spool *sp, const char *id);
 
 /* For a detached job, whose processes keep the old lock: put a new inode in its

@@ -157,7 +157,9 @@ static pid_t start_program(struct running *r, char *const *envp)
 }
 
 /* From here on the record names the run: a crash leaves "it may have run" only
- * once the child has written its pid. */
+ * once the child has written its pid.  The record comes before the note on the lock:
+ * where the lock's file was removed, either we see that here and do not start, or
+ * whoever makes it anew sees our record (runs.h). */
 static void start(struct running *r)
 {
     struct worker *w = r->w;
@@ -166,7 +168,8 @@ static void start(struct running *r)
     w->record.run_pid = 0;
     w->record.run_boot_us = 0;
     r->start_where = "start";
-    if (live_update(w->record_fd, &w->record) != 0 || output_open(&w->output, &w->q) != 0 ||
+    if (live_update(w->record_fd, &w->record) != 0 || idlock_note(r->c->lock, r->c->run) != 0 ||
+        output_open(&w->output, &w->q) != 0 ||
         env_build(&w->q, r->c, &env) != 0) {
         r->start_errno = errno;
         return;
@@ -435,6 +438,8 @@ bool run_job(struct worker *w, struct claim *c)
     bool ours = failed_by_us(&r);
     if (r.start_errno == 0)
         await(&r);
+    if (r.start_errno != 0 || r.tree.empty)
+        idlock_note(c->lock, ""); /* nothing of it lives */
     if (ours)
         log_warn("%s: cannot start a process: %s; put back", c->name.id, strerror(r.start_errno));
     if (r.why == WHY_NOW && w->cancelled)

@@ -449,3 +449,65 @@ while time.process_time() < end: pass"'
     wait_until is_state holds done
     flock -n spool/ids/holds true
 }
+
+# -- a run that nothing holds any more ----------------------------------------------
+
+# A job that closes every descriptor, its id's lock among them, and runs until `go`.
+UNHELD='exec python3 -c "
+import os, time
+os.closerange(0, 1024)
+def say(word):
+    with open(\"told\", \"a\") as told:
+        told.write(word + \"\n\")
+say(\"begun\")
+while not os.path.exists(\"go\"):
+    time.sleep(0.02)
+say(\"ended\")
+"'
+
+# Nothing begins beside the first run; once it has ended the job runs again.
+waits_for_its_first_run() {
+    local enough=$(($(now_ms) + 1600)) # a waiting job is tried every half second
+    past() { [ "$(now_ms)" -ge $enough ]; }
+    wait_until past
+    [ "$(cat told)" = begun ]
+    touch go
+    wait_until is_state again done
+    [ "$(cat told)" = $'begun\nended\nbegun\nended' ]
+}
+
+@test "worker dead, lock closed, file moved to pending/: the job waits for its first run" {
+    start_workers 1
+    job again "$UNHELD"
+    wait_until lines_are told 1
+    worker=$(worker_of again)
+    mv spool/processing/*.again.json spool/pending/
+    kill -9 "$worker"
+    wait_until worker_count 1
+    waits_for_its_first_run
+    q fsck
+}
+
+@test "ids/ID removed and the file moved to pending/ by hand: the job waits for its first run" {
+    start_workers 2
+    job again "$UNHELD"
+    wait_until lines_are told 1
+    rm spool/ids/again
+    mv spool/processing/*.again.json "spool/pending/20260101T000000.000000Z.p0.a0.again.json"
+    waits_for_its_first_run
+    q fsck
+}
+
+@test "the same after its worker's death" {
+    q config set orphans wait
+    start_workers 2
+    job again "$UNHELD"
+    wait_until lines_are told 1
+    worker=$(worker_of again)
+    rm spool/ids/again
+    mv spool/processing/*.again.json "spool/pending/20260101T000000.000000Z.p0.a0.again.json"
+    kill -9 "$worker"
+    wait_until worker_count 2
+    waits_for_its_first_run
+    q fsck
+}

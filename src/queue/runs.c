@@ -1,0 +1,181 @@
+/* runs.c: see runs.h. */
+#include "queue/runs.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/sys.h"
+#include "spool/idlock.h"
+#include "spool/live.h"
+
+bool runs_of_this_boot(const struct name *n)
+{
+    struct token t;
+    char boot[SYS_ID_LEN + 1];
+    return token_parse(n->token, &t) && (sys_boot_id(boot) != 0 || strncmp(boot, t.boot, 8) == 0);
+}
+
+/* Nothing ran if the record was not yet about this run, or named no process.
+ * After another boot the record proves nothing: it was never synced. */
+bool runs_never_started(struct queue *q, const struct name *n, const char *run)
+{
+    struct live_record r;
+    if (!runs_of_this_boot(n) || live_read(q->spool, n->token, LIVE_WORKER, &r) != 0)
+        return false;
+    return strcmp(r.run, run) != 0 || r.run_pid == 0;
+}
+
+/* -- its processes ------------------------------------------------------- */
+
+struct search {
+    struct queue *q;
+    const char *run; /* this run, or */
+    const char *id;  /* any of this id: the one found is */
+    char found[FILE_NAME_MAX + 1];
+    int sig;         /* 0: only look */
+    int count;
+    pid_t group; /* has the signal already; 0: none */
+    pid_t *told; /* so have these */
+    size_t told_n;
+};
+
+static bool was_told(struct search *s, pid_t pid)
+{
+    if (s->group && getpgid(pid) == s->group)
+        return true;
+    for (size_t i = 0; i < s->told_n; i++)
+        if (s->told[i] == pid)
+            return true;
+    pid_t *grown = realloc(s->told, (s->told_n + 1) * sizeof *grown);
+    if (grown) {
+        s->told = grown;
+        s->told[s->told_n++] = pid;
+    }
+    return false;
+}
+
+/* Once each: to many programs a second TERM means "at once". */
+static void visit_process(pid_t pid, int64_t start, void *arg)
+{
+    struct search *s = arg;
+    s->count++;
+    if (!s->sig || was_told(s, pid))
+        return;
+    sys_signal(pid, start, s->sig);
+    if (s->sig == SIGTERM)
+        sys_signal(pid, start, SIGCONT);
+}
+
+static bool group_lives(const struct live_record *r)
+{
+    return r->run_pid > 1 && r->pid_ns == sys_pid_namespace() &&
+           sys_group_alive((pid_t)r->run_pid) &&
+           !sys_started_after((pid_t)r->run_pid, r->run_boot_us);
+}
+
+static void visit_group(struct search *s, const struct live_record *r)
+{
+    if (!group_lives(r))
+        return;
+    s->count++;
+    if (s->sig && kill(-(pid_t)r->run_pid, s->sig) == 0)
+        s->group = (pid_t)r->run_pid;
+    if (s->sig == SIGTERM)
+        kill(-(pid_t)r->run_pid, SIGCONT);
+}
+
+static bool is_searched(const char *run, void *arg)
+{
+    struct search *s = arg;
+    struct name n;
+    if (s->run)
+        return strcmp(run, s->run) == 0;
+    if (!name_parse(DIR_PROCESSING, run, &n) || strcmp(n.id, s->id) != 0 || !runs_of_this_boot(&n))
+        return false;
+    snprintf(s->found, sizeof s->found, "%s", run);
+    return true;
+}
+
+static void visit_by_environment(struct search *s)
+{
+    struct buf prefix = BUF_INIT;
+    buf_addf(&prefix, "QUEUECTL_JOB=%s/%s/", s->q->spool->path, dir_name(DIR_PROCESSING));
+    if (prefix.failed || sys_each_with_env(buf_str(&prefix), is_searched, visit_process, s) < 0)
+        s->count++; /* could not look: in doubt it lives */
+    buf_release(&prefix);
+}
+
+static void visit_by_record(struct search *s, const struct name *n)
+{
+    struct live_record r;
+    if (live_read(s->q->spool, n->token, LIVE_WORKER, &r) == 0 && strcmp(r.run, s->run) == 0)
+        visit_group(s, &r);
+}
+
+bool runs_live(struct queue *q, const struct name *n, const char *run)
+{
+    struct search s = {.q = q, .run = run};
+    if (!runs_of_this_boot(n))
+        return false;
+    visit_by_record(&s, n);
+    if (s.count == 0)
+        visit_by_environment(&s);
+    return s.count > 0;
+}
+
+void runs_signal(struct queue *q, const struct name *n, const char *run, int sig)
+{
+    struct search s = {.q = q, .run = run, .sig = sig};
+    struct stat st;
+    struct token t;
+    if (!runs_of_this_boot(n) || !token_parse(n->token, &t))
+        return;
+    visit_by_record(&s, n);
+    visit_by_environment(&s);
+    if (fstatat(q->spool->dir[DIR_IDS], n->id, &st, AT_SYMLINK_NOFOLLOW) == 0)
+        sys_each_with_file(st.st_dev, st.st_ino, (pid_t)t.pid, visit_process, &s);
+    free(s.told);
+}
+
+/* -- of an id ------------------------------------------------------------ */
+
+/* A worker that lives runs what its record names, lock or no lock. */
+static void visit_worker(const struct live_record *r, bool alive, void *arg)
+{
+    struct search *s = arg;
+    if (!r->run[0] || !is_searched(r->run, s))
+        return;
+    if (alive)
+        s->count++;
+    else
+        visit_group(s, r);
+}
+
+/* Said on the new file, so that the next lock of it knows; else the file goes again. */
+static bool any_lives(struct queue *q, const char *id, int lock)
+{
+    struct search s = {.q = q, .id = id};
+    bool looked = live_each(q->spool, visit_worker, &s) == 0;
+    if (looked && s.count == 0)
+        visit_by_environment(&s);
+    if (looked && s.count == 0)
+        return false;
+    if (!s.found[0] || idlock_note(lock, s.found) != 0)
+        idlock_forget(q->spool, id);
+    return true;
+}
+
+bool runs_outlive_lock(struct queue *q, const char *id, int lock, bool fresh)
+{
+    struct name n;
+    char run[FILE_NAME_MAX + 1];
+    if (fresh)
+        return any_lives(q, id, lock);
+    idlock_noted(lock, run);
+    return *run && name_parse(DIR_PROCESSING, run, &n) && runs_live(q, &n, run);
+}
