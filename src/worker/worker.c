@@ -215,7 +215,10 @@ static int set_up(struct worker *w, const struct worker_options *o, struct err *
 
 int worker_main(const struct worker_options *o)
 {
-    struct worker w = {.talk_fd = o->talk_fd, .log_file = o->log_file, .output = OUTPUT_INIT};
+    struct worker w = {.q = {.journal_fd = -1},
+                       .talk_fd = o->talk_fd,
+                       .log_file = o->log_file,
+                       .output = OUTPUT_INIT};
     struct err err = ERR_INIT;
     log_open("worker", STDERR_FILENO);
     /* Neither what our caller's caller had open nor our talk is a job's. */
@@ -223,6 +226,7 @@ int worker_main(const struct worker_options *o)
     fcntl(o->talk_fd, F_SETFD, FD_CLOEXEC);
     if (signals_open() != 0 || set_up(&w, o, &err) != 0) {
         log_line(LOG_FATAL, "%s", err.kind ? err.text : strerror(errno));
+        queue_close(&w.q);
         return 1;
     }
     if (talk_send(w.talk_fd, TALK_READY, DIR_PENDING, END_RAN, w.q.spool->token) != 0)
