@@ -60,6 +60,7 @@ static int id_set_fill(struct id_set *set, const struct spool *sp)
     static const enum dir order[] = {DIR_PENDING, DIR_FAILED, DIR_PROCESSING};
     set->since_us = clock_wall_us();
     set->count = 0;
+    set->beside_batch = idlock_batch_lives(sp, set->own_batch);
     for (size_t i = 0; i < 3; i++) {
         struct collect c = {set, order[i]};
         if (scan_dir(sp, order[i], collect_id, &c) != 0)
@@ -107,12 +108,25 @@ static bool taken_since(int fd, const struct id_set *set)
                                           st.st_mtim.tv_nsec / 1000 >= set->since_us - GRAIN_US;
 }
 
-/* Without a file in ids/ (somebody removed it) a result is still no free id. */
-static bool has_ended(struct queue *q, const char *id)
+/* The set may be too old to know: of a batch that has reserved its ids before the scan
+ * and has published since, or of whoever took just this id since. */
+static int ask_again(struct queue *q, const char *id, int fd, struct id_set *set)
+{
+    if (set->beside_batch && id_set_fill(set, q->spool) != 0)
+        return -1;
+    if (holds(set, id))
+        return 1;
+    return taken_since(fd, set) ? ids_has_job(q, id, NULL) : 0;
+}
+
+/* Without a file in ids/ (somebody removed it) the id of a job that runs or has ended is
+ * still not free.  These folders are cheap to ask; one that waits is not looked for. */
+static bool is_in_sight(struct queue *q, const char *id)
 {
     enum dir state;
     char file[FILE_NAME_MAX + 1];
-    return scan_find_ended(q->spool, id, &state, file) != 0;
+    return scan_find_in(q->spool, DIR_PROCESSING, id, file) != 0 ||
+           scan_find_ended(q->spool, id, &state, file) != 0;
 }
 
 enum ids_claim ids_reserve(struct queue *q, const char *id, struct id_set *set,
@@ -120,17 +134,19 @@ enum ids_claim ids_reserve(struct queue *q, const char *id, struct id_set *set,
 {
     bool made = false;
     enum idlock lock = idlock_take(q->spool, id, fd, &made);
+    if (set)
+        set->own_batch = own_batch;
     if (fresh)
         *fresh = made;
     if (lock == IDLOCK_ERROR)
         return IDS_ERROR;
-    if (lock == IDLOCK_OWNED && made && !has_ended(q, id))
+    if (lock == IDLOCK_OWNED && made && !is_in_sight(q, id))
         return IDS_OWNED;
     /* Before the look: a batch that has ended has published. */
     bool batch = idlock_batch_lives(q->spool, own_batch);
     int found = ids_has_job(q, id, set);
-    if (lock == IDLOCK_OWNED && found == 0 && set && set->known && taken_since(*fd, set))
-        found = ids_has_job(q, id, NULL); /* the set may be too old to know */
+    if (lock == IDLOCK_OWNED && found == 0 && !batch && set && set->known)
+        found = ask_again(q, id, *fd, set);
     if (lock == IDLOCK_OWNED && found == 0 && !batch) {
         futimens(*fd, NULL); /* others' sets are too old from here on */
         return IDS_OWNED;

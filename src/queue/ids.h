@@ -10,6 +10,8 @@ struct id_set {
     char *text;      /* sorted, ID_MAX + 1 bytes each */
     size_t count, cap;
     bool known;      /* the scan was made */
+    const char *own_batch; /* the caller's marker: see ids_reserve */
+    bool beside_batch; /* it was made while another batch lived, which published since */
     unsigned asked;  /* looks that were made without it */
     int64_t since_us; /* wall time: when the scan, or the first look, began */
     int64_t took_us;  /* the scan */

@@ -117,17 +117,21 @@ int scan_find_ended(const struct spool *sp, const char *id, enum dir *state,
     return 0;
 }
 
+int scan_find_in(const struct spool *sp, enum dir d, const char *id,
+                 char file[FILE_NAME_MAX + 1])
+{
+    struct wanted w = {.d = d, .id = id, .file = file};
+    w.tail_len = (size_t)snprintf(w.tail, sizeof w.tail, ".%s.json", id);
+    return scan_dir(sp, d, match, &w);
+}
+
 int scan_find(const struct spool *sp, const char *id, enum dir *state,
               char file[FILE_NAME_MAX + 1])
 {
     static const enum dir order[] = {DIR_PENDING, DIR_FAILED, DIR_PROCESSING};
-    struct wanted w = {.id = id, .file = file};
     int found = scan_find_ended(sp, id, state, file);
-    w.tail_len = (size_t)snprintf(w.tail, sizeof w.tail, ".%s.json", id);
-    for (size_t i = 0; i < 3 && found == 0; i++) {
-        w.d = *state = order[i];
-        found = scan_dir(sp, order[i], match, &w);
-    }
+    for (size_t i = 0; i < 3 && found == 0; i++)
+        found = scan_find_in(sp, *state = order[i], id, file);
     /* It may have ended while the three were read. */
     return found == 0 ? scan_find_ended(sp, id, state, file) : found;
 }

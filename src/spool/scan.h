@@ -31,6 +31,9 @@ void scan_close(struct scan *s);
 int scan_find(const struct spool *sp, const char *id, enum dir *state,
               char file[FILE_NAME_MAX + 1]);
 
+/* Only in this one of the three. */
+int scan_find_in(const struct spool *sp, enum dir d, const char *id,
+                 char file[FILE_NAME_MAX + 1]);
 /* Only in done/ and dead/: two looks by name, no scan. */
 int scan_find_ended(const struct spool *sp, const char *id, enum dir *state,
                     char file[FILE_NAME_MAX + 1]);

@@ -654,6 +654,20 @@ queuectl: jobs: 2 bad lines, so nothing was enqueued'
     has "$err" "bad is dead: exit 9"
 }
 
+@test "--batch: of two with the same ids, one while the other waits for the disk, one succeeds" {
+    seq 4 | sed 's/.*/{"id":"j&","command":"true"}/' >jobs
+    # The ids are reserved by then, and the jobs not yet there.
+    ASAN_OPTIONS=${ASAN_OPTIONS:-}:detect_leaks=0 strace -o /dev/null \
+        -e inject=syncfs:delay_enter=1000000 "$QUEUECTL_BIN" enqueue --batch jobs >first &
+    wait_until test -e spool/ids/j4
+    expect 1 q enqueue --batch jobs
+    has "$err" "in use"
+    wait $!
+    [ "$(wc -l <first)" = 4 ]
+    [ "$(count_of pending)" = 4 ]
+    q fsck
+}
+
 @test "--batch: a missing file" {
     refuses 1 "nofile: No such file or directory" enqueue --batch nofile
 }
