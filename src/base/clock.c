@@ -7,6 +7,9 @@
 #include "base/log.h"
 
 #define POLL_MAX_MS (3600 * 1000)
+#define CLOCK_STEP_US (1 * US_PER_SEC)
+#define READ_TOGETHER_US (5 * US_PER_MS)
+#define READ_TRIES 5
 
 static int64_t read_us(clockid_t clock)
 {
@@ -34,6 +37,38 @@ int64_t clock_boot_us(void)
 #else
     return read_us(CLOCK_MONOTONIC);
 #endif
+}
+
+/* Of two readings of the monotonic clock with little between them, so that being
+ * put off the processor is not taken for a step. */
+static int64_t read_offset(void)
+{
+    int64_t before, wall, after;
+    int tries = 0;
+
+    do {
+        before = clock_mono_us();
+        wall = clock_wall_us();
+        after = clock_mono_us();
+    } while (after - before > READ_TOGETHER_US && ++tries < READ_TRIES);
+    return wall - after;
+}
+
+void clock_steps_begin(struct clock_steps *s)
+{
+    s->offset_us = s->known_us = read_offset();
+}
+
+int64_t clock_steps_look(struct clock_steps *s)
+{
+    int64_t step;
+
+    s->offset_us = read_offset();
+    step = s->offset_us - s->known_us;
+    if (step > -CLOCK_STEP_US && step < CLOCK_STEP_US)
+        return 0;
+    s->known_us = s->offset_us;
+    return step;
 }
 
 int clock_poll_ms(int64_t deadline_us, int64_t now_us)

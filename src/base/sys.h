@@ -89,6 +89,12 @@ int sys_self_path(char *out, size_t size);
  * keep open for as long as a pool lives. */
 void sys_close_from(int first);
 
+/* A descriptor that poll(2) finds readable when the wall clock is set, until it is
+ * said to be heard; -1 ENOSYS where nothing tells (Linux: timerfd_create(2),
+ * TFD_TIMER_CANCEL_ON_SET).  The caller closes. */
+int sys_clock_watch(void);
+void sys_clock_heard(int fd);
+
 /* n random bytes from the kernel; aborts if there are none. */
 void sys_random(void *out, size_t n);
 

@@ -622,6 +622,18 @@ void sys_close_from(int first)
 #endif
 }
 
+/* EVFILT_TIMER with NOTE_ABSTIME fires later or sooner, and tells of no step. */
+int sys_clock_watch(void)
+{
+    errno = ENOSYS;
+    return -1;
+}
+
+void sys_clock_heard(int fd)
+{
+    (void)fd;
+}
+
 void sys_random(void *out, size_t n)
 {
     arc4random_buf(out, n);

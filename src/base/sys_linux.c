@@ -3,7 +3,8 @@
  * Sources: rename(2) (RENAME_NOREPLACE, RENAME_EXCHANGE; EINVAL where the file
  * system lacks them, ENOSYS before 3.15), prctl(2) PR_SET_CHILD_SUBREAPER,
  * proc(5) (stat field 22 is the start in clock ticks since boot, field 3 the
- * state), fcntl(2) F_SETLEASE, pidfd_open(2), random(4), statfs(2).
+ * state), fcntl(2) F_SETLEASE, pidfd_open(2), random(4), statfs(2),
+ * timerfd_create(2).
  */
 #include "base/sys.h"
 
@@ -18,6 +19,7 @@
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/timerfd.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -508,6 +510,28 @@ void sys_close_from(int first)
 #endif
     for (long fd = first, end = sysconf(_SC_OPEN_MAX); fd < end; fd++)
         close((int)fd);
+}
+
+/* The time itself never comes; a set clock, or the end of a suspend, cancels it.
+ * The read that tells of it (ECANCELED) is what makes the next one heard. */
+int sys_clock_watch(void)
+{
+    const struct itimerspec never = {.it_value = {.tv_sec = INT64_MAX}};
+    int fd = timerfd_create(CLOCK_REALTIME, TFD_NONBLOCK | TFD_CLOEXEC);
+    if (fd < 0)
+        return -1;
+    if (timerfd_settime(fd, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &never, NULL) == 0)
+        return fd;
+    int saved = errno;
+    close(fd);
+    errno = saved;
+    return -1;
+}
+
+void sys_clock_heard(int fd)
+{
+    uint64_t times;
+    (void)io_read(fd, &times, sizeof times);
 }
 
 void sys_random(void *out, size_t n)

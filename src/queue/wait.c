@@ -36,7 +36,8 @@ struct waiting {
     size_t n;
     bool any_dead;
     bool all;          /* no ids: everything */
-    int64_t began_us;  /* wall time */
+    int64_t began_us;  /* wall time; by the clock's reading now, if it was set back */
+    struct clock_steps clock;
     int empty_looks;
     bool thorough;     /* this look also asks whether the jobs still exist */
     int64_t next_thorough_us;
@@ -125,6 +126,9 @@ static int look_at_all(struct waiting *w, struct err *err)
     }
     if (++w->empty_looks < 2)
         return 0;
+    int64_t step = clock_steps_look(&w->clock);
+    if (step < 0)
+        w->began_us += step;
     return scan_dir(w->q->spool, DIR_DEAD, count_recent, w) == 0
                ? 1
                : err_sys(err, "read", dir_name(DIR_DEAD));
@@ -237,6 +241,7 @@ int wait_jobs(struct queue *q, const char *const *ids, size_t n, const struct wa
     unsigned dirs = 1u << DIR_DONE | 1u << DIR_DEAD | (n == 0 ? 1u << DIR_PENDING : 0);
     if (w.all && spool_hides_jobs(q->spool))
         return refuse_all(q, err);
+    clock_steps_begin(&w.clock);
     w.left = n ? malloc(n * sizeof *w.left) : NULL;
     struct watch *watch = watch_open(q->spool, dirs);
     int r = -1;

@@ -282,6 +282,17 @@ void index_wake(struct index *x, int64_t now_us)
     }
 }
 
+void index_shift(struct index *x, enum dir d, int64_t by_us)
+{
+    for (size_t i = 0; i < x->later.n; i++) {
+        struct entry *e = &x->entry[x->later.slot[i]];
+        if (e->dir == d)
+            e->wake_us += by_us;
+    }
+    for (size_t i = x->later.n / 2; i-- > 0;)
+        sift_down(x, false, i);
+}
+
 bool index_has_ready(const struct index *x)
 {
     return x->ready.n > 0;
@@ -306,6 +317,13 @@ int64_t index_next_wake(const struct index *x)
 size_t index_count(const struct index *x)
 {
     return x->count;
+}
+
+void index_forget(struct index *x, enum dir d)
+{
+    for (uint32_t i = 0; i < x->used; i++)
+        if (x->entry[i].file && x->entry[i].dir == d)
+            entry_drop(x, i);
 }
 
 void index_scan_begin(struct index *x, enum dir d)

@@ -20,6 +20,7 @@ struct index;
 struct index *index_new(void); /* NULL: no memory */
 void index_free(struct index *x);
 void index_clear(struct index *x);
+void index_forget(struct index *x, enum dir d); /* all of one folder */
 
 /* Add a waiting job's file, to be offered from wake_us on (wall time; at or
  * before now: ready).  One that is known already stays as it is.  False: no
@@ -35,6 +36,10 @@ void index_wake(struct index *x, int64_t now_us);
 bool index_pop(struct index *x, enum dir *d, char file[FILE_NAME_MAX + 1]);
 /* Look at it without taking it out. */
 bool index_has_ready(const struct index *x);
+
+/* The clock was set by so much: those of d that wait wake as long from now as
+ * before. */
+void index_shift(struct index *x, enum dir d, int64_t by_us);
 
 /* When the next one wakes; INT64_MAX: none. */
 int64_t index_next_wake(const struct index *x);

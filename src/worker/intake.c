@@ -15,9 +15,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/sys.h"
 #include "spool/dirstamp.h"
 #include "spool/file.h"
 #include "worker/pool_state.h"
@@ -27,7 +29,6 @@
 #define POLLED_LOOK_US (100 * US_PER_MS)  /* nobody tells of a close: look often */
 #define POLLED_MAX 256                    /* but at so many at most */
 #define FAILURES_MAX 16                   /* in a row: it is not the files */
-#define CLOCK_STEP_US (1 * US_PER_SEC)    /* more is a step, less is slewing */
 #define STAMP_GRAIN_US (20 * US_PER_MS)   /* a file's time lags by a tick */
 #define WATCHED (1u << DIR_PENDING | 1u << DIR_FAILED | 1u << DIR_CONTROL | 1u << DIR_WORKERS)
 
@@ -44,7 +45,8 @@ static int64_t file_time(const struct pool *p, enum dir d, const char *file)
 
 /* When a name is to be offered.  The wall clock may have been set back since it
  * was made: a job whose file is not older than its TIME was due at once and is
- * due now; a retry waits no longer than the longest backoff. */
+ * due now; a retry waits no longer than the longest backoff (and no longer than it
+ * had to anyway, where we saw the clock being set: check_clock()). */
 static int64_t wake_time(const struct pool *p, enum dir d, const char *file, const struct name *n,
                          int64_t now)
 {
@@ -373,25 +375,29 @@ void intake_events(struct pool *p)
 
 /* -- the clock ----------------------------------------------------------- */
 
-/* After a step of the wall clock every wake-up time is computed anew. */
+/* A step forward needs no more than to be noticed: what is due now is.  After one
+ * back a retry waits for what was left of its time, however often that happens,
+ * and whether a job was due at once is asked of its file. */
 static void check_clock(struct pool *p)
 {
-    int64_t offset = clock_wall_us() - clock_mono_us();
-    int64_t step = offset - p->wall_offset_us;
-    p->wall_offset_us = offset;
-    if (step > -CLOCK_STEP_US && step < CLOCK_STEP_US)
+    int64_t step = clock_steps_look(&p->clock);
+    if (step == 0)
         return;
     log_note("the clock was set %s by %lld s", step < 0 ? "back" : "forward",
-             (long long)((step < 0 ? -step : step) / US_PER_SEC));
+             (long long)(((step < 0 ? -step : step) + US_PER_SEC / 2) / US_PER_SEC));
+    if (step > 0)
+        return;
+    p->began_us += step;
     scan_close(&p->scan);
-    index_clear(p->index);
+    index_shift(p->index, DIR_FAILED, step);
+    index_forget(p->index, DIR_PENDING);
     intake_rescan(p);
 }
 
 /* Mono time of a wall time, for the common wake-up. */
 static int64_t mono_of(const struct pool *p, int64_t wall_us)
 {
-    return wall_us == INT64_MAX ? INT64_MAX : wall_us - p->wall_offset_us;
+    return wall_us == INT64_MAX ? INT64_MAX : wall_us - p->clock.offset_us;
 }
 
 void intake_work(struct pool *p, int64_t now)
@@ -415,7 +421,8 @@ int intake_open(struct pool *p)
     p->watch = watch_open(p->q.spool, WATCHED | 1u << WATCH_ROOT);
     p->dropped = dropped_new();
     p->admission = admit_open(&p->q, told_fate, p);
-    p->wall_offset_us = clock_wall_us() - clock_mono_us();
+    p->clock_fd = sys_clock_watch(); /* without it, the safety look tells */
+    clock_steps_begin(&p->clock);
     return p->index && p->watch && p->dropped && p->admission ? aside_open(&p->sync) : -1;
 }
 
@@ -424,6 +431,8 @@ void intake_close(struct pool *p)
     intake_finish(p);
     scan_close(&p->scan);
     aside_close(&p->sync);
+    if (p->clock_fd >= 0)
+        close(p->clock_fd);
     admit_close(p->admission);
     dropped_free(p->dropped);
     if (p->watch)

@@ -22,7 +22,7 @@
 #include "worker/signals.h"
 
 #define NO_MEMORY_PAUSE_MS 200
-#define OWN_SLOTS 3
+#define OWN_SLOTS 4
 
 static void hear_signals(struct pool *p)
 {
@@ -41,14 +41,15 @@ static void hear_signals(struct pool *p)
     crew_reap(p);
 }
 
-/* The first slots are the signals, the watch and the intake's sync; then one for
- * each worker. */
+/* The first slots are the signals, the watch, the intake's sync and the clock; then
+ * one for each worker. */
 static int wait_for_something(struct pool *p, struct pollfd *fds)
 {
     size_t n = p->members + OWN_SLOTS;
     fds[0] = (struct pollfd){.fd = signals_fd(), .events = POLLIN};
     fds[1] = (struct pollfd){.fd = watch_fd(p->watch), .events = POLLIN};
     fds[2] = (struct pollfd){.fd = intake_fd(p), .events = POLLIN};
+    fds[3] = (struct pollfd){.fd = p->clock_fd, .events = POLLIN};
     for (size_t i = 0; i < p->members; i++)
         fds[i + OWN_SLOTS] = (struct pollfd){.fd = p->member[i].fd, .events = POLLIN};
     int timeout = clock_poll_ms(p->wake_us, clock_mono_us());
@@ -73,6 +74,8 @@ static int listen_once(struct pool *p)
             crew_hear(p, i);
     if ((ready > 0 && fds[1].revents) || watch_interval_ms(p->watch) >= 0)
         intake_events(p);
+    if (ready > 0 && fds[3].revents)
+        sys_clock_heard(p->clock_fd); /* and look at it in the next round */
     if (ready > 0 && fds[0].revents)
         hear_signals(p);
     free(fds);
@@ -159,7 +162,8 @@ static int tear_down(struct pool *p)
 
 int pool_run(const struct pool_options *o, struct err *err)
 {
-    struct pool p = {.o = o, .err = err, .ready_fd = o->ready_fd, .record_fd = -1};
+    struct pool p = {.o = o, .err = err, .ready_fd = o->ready_fd, .record_fd = -1,
+                     .clock_fd = -1};
     log_open("pool", STDERR_FILENO);
     if (o->ready_fd >= 0)
         sys_close_from(o->ready_fd + 1);

@@ -51,7 +51,7 @@ struct pool {
     int64_t wake_us;   /* monotonic: the common wake-up time of this round */
     struct err *err;   /* why it had to end */
     bool failed;
-    int64_t began_us;  /* wall time */
+    int64_t began_us;  /* wall time; by the clock's reading now, if it was set back */
 
     /* crew.c */
     struct member *member;
@@ -76,7 +76,8 @@ struct pool {
     int64_t scan_us;          /* monotonic: not before, after trouble */
     unsigned scan_due;        /* bits of pending and failed */
     struct dirstamp stamp[STATE_COUNT];
-    int64_t wall_offset_us;   /* wall minus monotonic: a step shows */
+    struct clock_steps clock;
+    int clock_fd;             /* readable: the clock was set; -1: nothing tells */
 
     /* care.c */
     struct orphan *orphan;
