@@ -46,20 +46,34 @@ static void name_run(struct queue *q, const struct name *waiting, struct claim *
     name_format(DIR_PROCESSING, &c->name, c->run);
 }
 
+/* Due now at the latest: the clock may have been set back since TIME, and a rename
+ * gives the file a ctime that no longer tells that it was due (intake.c). */
+static int64_t not_later_than_now(int64_t time_us)
+{
+    int64_t now = clock_wall_us();
+    return time_us < now ? time_us : now;
+}
+
 int claim_put_back(struct queue *q, struct claim *c)
 {
     struct name n = c->name;
     char file[FILE_NAME_MAX + 1];
     if (n.attempts > 0)
         n.attempts--;
+    n.time_us = not_later_than_now(n.time_us);
     name_format(DIR_PENDING, &n, file);
     return file_move(q->spool, DIR_PROCESSING, c->run, DIR_PENDING, file);
 }
 
-/* To the very name it had. */
+/* To the very name it had, unless its TIME has not come (again). */
 static enum claim_result undo(struct queue *q, struct claim *c, enum claim_result why)
 {
-    if (file_move(q->spool, DIR_PROCESSING, c->run, c->from, c->file) != 0)
+    struct name n;
+    char file[FILE_NAME_MAX + 1];
+    name_parse(c->from, c->file, &n);
+    n.time_us = not_later_than_now(n.time_us);
+    name_format(c->from, &n, file);
+    if (file_move(q->spool, DIR_PROCESSING, c->run, c->from, file) != 0)
         claim_put_back(q, c);
     return why;
 }
