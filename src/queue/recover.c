@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/io.h"
 #include "base/sys.h"
 #include "queue/admit.h"
 #include "queue/finish.h"
@@ -211,9 +212,30 @@ static void bury_if_free(const struct live_record *r, bool alive, void *arg)
     live_bury(s->q->spool, r->token, r->role);
 }
 
-static bool older_than(const struct stat *st, int64_t seconds)
+/* By the ctime: cp -p, tar and rsync set the mtime to what it was elsewhere. */
+static int64_t age_sec(const struct stat *st)
 {
-    return clock_wall_us() / US_PER_SEC - (int64_t)st->st_mtim.tv_sec > seconds;
+    return clock_wall_us() / US_PER_SEC - (int64_t)st->st_ctim.tv_sec;
+}
+
+/* Of the future, by more than the clocks of a kernel differ: it was set back since. */
+static bool is_litter_of_the_dead(const struct stat *st)
+{
+    int64_t age = age_sec(st);
+    return age > TMP_YOUNG_SEC || age < -TMP_YOUNG_SEC;
+}
+
+/* Whoever has it open still writes, whatever the clock says (it may just have been
+ * set forward). */
+static bool is_forsaken(struct queue *q, const char *file, const struct stat *st)
+{
+    if (age_sec(st) <= TMP_STALE_SEC)
+        return false;
+    int fd = io_open_file(q->spool->dir[DIR_TMP], file, O_RDONLY | O_NONBLOCK, 0);
+    bool busy = fd >= 0 && sys_writers(fd) == SYS_WRITERS_SOME;
+    if (fd >= 0)
+        close(fd);
+    return !busy;
 }
 
 static int sweep_tmp(const char *file, void *arg)
@@ -224,8 +246,8 @@ static int sweep_tmp(const char *file, void *arg)
     bool ours = token_prefix(file, token) != NULL;
     if (fstatat(q->spool->dir[DIR_TMP], file, &st, AT_SYMLINK_NOFOLLOW) != 0)
         return 0;
-    bool stale = ours ? older_than(&st, TMP_YOUNG_SEC) && !live_is_alive(q->spool, token)
-                      : older_than(&st, TMP_STALE_SEC);
+    bool stale = ours ? is_litter_of_the_dead(&st) && !live_is_alive(q->spool, token)
+                      : is_forsaken(q, file, &st);
     if (stale && !S_ISDIR(st.st_mode))
         file_remove(q->spool, DIR_TMP, file);
     return 0;
