@@ -55,10 +55,17 @@ static int compare_ids(const void *a, const void *b)
     return strcmp(a, b);
 }
 
+static void begin(struct id_set *set)
+{
+    set->since_us = clock_wall_us();
+    set->offset_us = set->since_us - clock_mono_us();
+}
+
 static int id_set_fill(struct id_set *set, const struct spool *sp)
 {
     static const enum dir order[] = {DIR_PENDING, DIR_FAILED, DIR_PROCESSING};
-    set->since_us = clock_wall_us();
+    int64_t began_us = clock_mono_us();
+    begin(set);
     set->count = 0;
     set->beside_batch = idlock_batch_lives(sp, set->own_batch);
     for (size_t i = 0; i < 3; i++) {
@@ -69,7 +76,7 @@ static int id_set_fill(struct id_set *set, const struct spool *sp)
     if (set->count > 0)
         qsort(set->text, set->count, SLOT, compare_ids);
     set->known = true;
-    set->took_us = clock_wall_us() - set->since_us;
+    set->took_us = clock_mono_us() - began_us;
     return 0;
 }
 
@@ -83,7 +90,7 @@ int ids_has_job(struct queue *q, const char *id, struct id_set *set)
     enum dir state;
     char file[FILE_NAME_MAX + 1];
     if (set && set->asked++ == 0)
-        set->since_us = clock_wall_us();
+        begin(set);
     if (!set || (!set->known && set->asked <= ASK_EACH))
         return scan_find(q->spool, id, &state, file);
     int ended = scan_find_ended(q->spool, id, &state, file);
@@ -100,12 +107,15 @@ int ids_has_job(struct queue *q, const char *id, struct id_set *set)
 }
 
 /* Was the id taken, by its making or a takeover, since the scan (or so shortly
- * before that the tick cannot tell)? */
+ * before that the tick cannot tell)?  After the clock was set back no file's time
+ * says that. */
 static bool taken_since(int fd, const struct id_set *set)
 {
     struct stat st;
-    return fstat(fd, &st) != 0 || (int64_t)st.st_mtim.tv_sec * US_PER_SEC +
-                                          st.st_mtim.tv_nsec / 1000 >= set->since_us - GRAIN_US;
+    bool set_back = clock_wall_us() - clock_mono_us() < set->offset_us - GRAIN_US;
+    return set_back || fstat(fd, &st) != 0 ||
+           (int64_t)st.st_mtim.tv_sec * US_PER_SEC + st.st_mtim.tv_nsec / 1000 >=
+               set->since_us - GRAIN_US;
 }
 
 /* The set may be too old to know: of a batch that has reserved its ids before the scan

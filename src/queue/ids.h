@@ -14,6 +14,7 @@ struct id_set {
     bool beside_batch; /* it was made while another batch lived, which published since */
     unsigned asked;  /* looks that were made without it */
     int64_t since_us; /* wall time: when the scan, or the first look, began */
+    int64_t offset_us; /* wall minus monotonic time, then */
     int64_t took_us;  /* the scan */
     int64_t needed_us; /* wall time, set by the caller: an older scan proves nothing (0: any) */
 };
