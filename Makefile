@@ -5,7 +5,7 @@
 # the targets that compile: a fresh machine has git, make and a shell, so
 # pkg-config may be asked only after that.  `make help` lists all of it.
 
-FRONT := all demo test test-clients unit lint deps schema install uninstall clean help
+FRONT := all demo test test-clients clock unit lint deps schema install uninstall clean help
 .PHONY: $(FRONT) core lib units bins lint-parts FORCE
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
@@ -138,6 +138,11 @@ test-clients: all
 	@sh contrib/install-deps.sh clients
 	@tests/run normal='$(BUILD)' tests/clients/test_clients.sh
 
+# The clock is set under a queue at work (a clock of its own: tests/clock/setclock.c).
+clock: all
+	@sh contrib/install-deps.sh test
+	@QUEUECTL_BIN='$(abspath $(PROGRAM))' QUEUECTL_BUILD='$(BUILD)' tests/clock/clock.py --all
+
 lint:
 	@sh contrib/install-deps.sh build unit lint
 	+@$(MAKE) -k lint-parts
@@ -158,6 +163,7 @@ help:
 	@echo 'make test        all tests: as built, with sanitizers, and with the poll backend'
 	@echo '                 (PASSES="normal sanitized poll", TESTS="tests/cli/x.bats ..." for less)'
 	@echo 'make test-clients  contrib/clients in all ten languages (installs these)'
+	@echo 'make clock       the clock is set an hour, ten years, a little: all cases'
 	@echo 'make unit        the C unit tests alone'
 	@echo 'make lint        cppcheck, shellcheck, mandoc, clang, layers'
 	@echo 'make demo        contrib/demo.sh'
