@@ -413,7 +413,7 @@ pool_has_seen_all() {
     wait_until is_state waits done
     took=$(($(now_ms) - since))
     echo "$took ms"
-    [ $took -lt 1000 ]
+    [ $took -lt 10000 ] # far before the look that needs no event
 }
 
 # -- drain --------------------------------------------------------------------------
@@ -476,17 +476,17 @@ pool_has_seen_all() {
         wait_until another
         took=$(($(now_ms) - since))
         echo "$took ms"
-        [ $took -lt 1500 ]
+        [ $took -lt 5000 ] # a pause that grows would be longer by then
     done
     # Young and without a job in between.
-    for n in 1 2 3 4 5; do
+    for n in 1 2 3 4 5 6; do
         victim=$(workers)
         since=$(now_ms)
         kill -9 "$victim"
         wait_until another
         took=$(($(now_ms) - since))
         echo "$took ms"
-        [ $took -lt 2000 ]
+        [ $took -lt 5000 ]
     done
 }
 
