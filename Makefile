@@ -57,7 +57,7 @@ BUILD   ?= build$(if $(strip $(VARIANT)),/$(subst $(space),-,$(strip $(VARIANT))
 
 # Of the files that stand in for one another only the chosen one.
 LEFT_OUT := $(filter-out src/spool/watch_$(WATCH).c,$(wildcard src/spool/watch_*.c)) \
-            $(filter-out src/base/sys_$(SYS).c,$(wildcard src/base/sys_*.c))
+            $(filter-out src/base/%_$(SYS).c,$(wildcard src/base/*_linux.c src/base/*_bsd.c))
 SOURCES  := $(filter-out $(LEFT_OUT),$(sort $(wildcard src/*/*.c)))
 CLI_OBJ  := $(patsubst %.c,$(BUILD)/%.o,$(filter src/cli/%,$(SOURCES)))
 LIB_OBJ  := $(patsubst %.c,$(BUILD)/%.o,$(filter-out src/cli/%,$(SOURCES)))
@@ -258,8 +258,8 @@ uninstall:
 # --- lint --------------------------------------------------------------------------------
 
 # Every source that compiles on this system, whichever backend is chosen.
-FOREIGN := $(if $(filter Linux,$(SYSTEM)),src/spool/watch_kqueue.c src/base/sys_bsd.c,\
-             src/spool/watch_inotify.c src/base/sys_linux.c)
+FOREIGN := $(if $(filter Linux,$(SYSTEM)),src/spool/watch_kqueue.c $(wildcard src/base/*_bsd.c),\
+             src/spool/watch_inotify.c $(wildcard src/base/*_linux.c))
 C_HERE  := $(filter-out $(FOREIGN),$(sort $(wildcard src/*/*.c tests/*/*.c)))
 SCRIPTS := $(sort $(wildcard contrib/*.sh contrib/clients/*.sh .ci/run tests/run tests/*.sh tests/*/*.sh \
                              tests/*.bash tests/*/*.bash))

@@ -1,5 +1,5 @@
-/* sys.h: the few things that differ between systems, one file a system
- * (sys_linux.c, sys_bsd.c), chosen when linking.  What a system lacks says so
+/* sys.h: the few things that differ between systems, files for each system
+ * (*_linux.c, *_bsd.c), chosen when linking.  What a system lacks says so
  * by its return value; no caller asks for an OS name.
  */
 #ifndef BASE_SYS_H
@@ -30,7 +30,8 @@ int sys_rename_exchange(int olddir, const char *old, int newdir, const char *new
 int sys_subreaper(void);
 
 /* When the process started, in a unit of the system's own, the same for the
- * life of that pid; -1 if there is no such process (a zombie counts as none). */
+ * life of that pid; -1 if there is no such process (a zombie counts as none; one
+ * whose first thread has exited while others go on is no zombie). */
 int64_t sys_process_start(pid_t pid);
 
 /* A number for the PID namespace this process lives in; 0 where there are none. */
@@ -40,22 +41,25 @@ uint64_t sys_pid_namespace(void);
  * `start` (pidfd where there is one).  0 sent, -1 ESRCH: it is gone. */
 int sys_signal(pid_t pid, int64_t start, int sig);
 
+/* The searches below find a process that lives even if it forks and exits while
+ * they look (procs_linux.c says how); elsewhere than on Linux they take one look.
+ * Each process is visited once.  They return how many; -1: none was found, and
+ * it is not certain that there is none (ENOSYS: here it never is). */
+
 /* Call visit for every process whose environment holds an entry that begins with
- * `prefix` and whose rest `accept` takes.  Processes we may not look at are passed
- * over.  Returns how many were visited; 0 also where this cannot be known, -1 where
- * none was and we could not look at all of them. */
+ * `prefix` and whose rest `accept` takes; visit NULL: look only, one is enough.
+ * Processes we may not look at are passed over.  0 also where this cannot be known. */
 int sys_each_with_env(const char *prefix, bool (*accept)(const char *rest, void *arg),
                       void (*visit)(pid_t pid, int64_t start, void *arg), void *arg);
 
 /* Mark an open file, for all who inherit it: only those are visited below. */
 int sys_mark_file(int fd);
-/* The same for every process that has this file open and marked, with a lock on
- * it that `taker` took (who may be dead).  0 where this cannot be known. */
+/* The same for every other process that has this file open and marked, with a lock
+ * on it that `taker` took (who may be dead).  0 where this cannot be known. */
 int sys_each_with_file(dev_t dev, ino_t ino, pid_t taker,
                        void (*visit)(pid_t pid, int64_t start, void *arg), void *arg);
 
-/* Call visit for every descendant of this process (children first or not: any
- * order), zombies left out; returns how many.  -1 ENOSYS where unknown. */
+/* Call visit for every descendant of this process, in any order. */
 int sys_each_descendant(void (*visit)(pid_t pid, int64_t start, void *arg), void *arg);
 
 /* Is any process of this group alive, zombies not counted (where that can be

@@ -469,8 +469,10 @@ int sys_each_descendant(void (*visit)(pid_t, int64_t, void *), void *arg)
     size_t n;
     int found = 0;
     struct process *list = read_processes(0, &n);
-    if (!list)
+    if (!list) {
+        errno = ENOSYS;
         return -1;
+    }
     mark_descendants(list, n);
     for (size_t i = 0; i < n; i++)
         if (list[i].ours && !list[i].dead) {

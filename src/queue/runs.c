@@ -105,8 +105,9 @@ static void visit_by_environment(struct search *s)
 {
     struct buf prefix = BUF_INIT;
     buf_addf(&prefix, "QUEUECTL_JOB=%s/%s/", s->q->spool->path, dir_name(DIR_PROCESSING));
-    if (prefix.failed || sys_each_with_env(buf_str(&prefix), is_searched, visit_process, s) < 0)
-        s->count++; /* could not look: in doubt it lives */
+    if (prefix.failed || sys_each_with_env(buf_str(&prefix), is_searched,
+                                           s->sig ? visit_process : NULL, s) != 0)
+        s->count++; /* or could not look: in doubt it lives */
     buf_release(&prefix);
 }
 
