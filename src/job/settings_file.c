@@ -207,24 +207,29 @@ static bool is_blank(char c)
 }
 
 /* The line with another value: the key's spelling, the blanks and a comment
- * behind the value stay. */
+ * behind the value stay.  A comment needs a blank before it; of those around an empty
+ * value it has the last, so that they do not grow from one writing to the next. */
 static void add_changed(struct buf *out, const struct line *line, const char *value)
 {
-    size_t from = 0, to;
-    while (from < line->len && line->text[from] != '=' && line->text[from] != ':')
+    const char *text = line->text;
+    size_t from = 0, to, comment;
+    while (from < line->len && text[from] != '=' && text[from] != ':')
         from++;
-    for (from++; from < line->len && is_blank(line->text[from]);)
+    for (from++; from < line->len && is_blank(text[from]);)
         from++;
-    for (to = from; to < line->len; to++)
-        if (line->text[to] == ';' && is_blank(line->text[to - 1]))
+    for (comment = from; comment < line->len; comment++)
+        if (text[comment] == ';' && is_blank(text[comment - 1]))
             break;
-    while (to > from && is_blank(line->text[to - 1]))
+    for (to = comment; to > from && is_blank(text[to - 1]);)
         to--;
-    buf_add(out, line->text, from);
+    bool shares = comment < line->len && to == from && is_blank(text[from - 1]);
+    if (shares && is_blank(text[from - 2]))
+        to = --from;
+    buf_add(out, text, from);
     buf_adds(out, value);
-    if (to < line->len && line->text[to] == ';')
+    if (shares && to == comment && value[0] != '\0')
         buf_addc(out, ' ');
-    buf_add(out, line->text + to, line->full - to);
+    buf_add(out, text + to, line->full - to);
 }
 
 static void add_new(struct buf *out, const struct setting *def, const char *value,
@@ -316,32 +321,57 @@ static int replace_file(int dirfd, const struct buf *text, struct err *err)
     return io_sync(dirfd) == 0 ? 0 : err_sys(err, "cannot sync the folder of", SETTINGS_FILE);
 }
 
-int settings_write(int dirfd, const char *key, const char *value, struct err *err)
+/* value NULL: without the key.  meant: as the new file must be read. */
+static int write_value(int dirfd, const struct setting *def, const char *value,
+                       const struct settings *meant, struct err *err)
 {
-    const struct setting *def = setting_find(key);
-    struct settings meant;
     struct buf old = BUF_INIT, new = BUF_INIT;
-    settings_init(&meant);
-    if (def == NULL) {
-        char what[200];
-        say_unknown(key, what);
-        return err_set(err, ERR_USAGE, "%s", what);
-    }
-    if (value != NULL && strpbrk(value, "\r\n") != NULL)
-        return err_set(err, ERR_BAD, "%s: a value is one line", def->name);
-    if (value != NULL && setting_assign(def, &meant, value, err) != 0)
-        return -1;
     int rc = load_file(dirfd, &old, err);
     if (rc == 0) {
         rewrite(&old, def, value, &new);
         rc = new.failed ? err_no_memory(err) : 0;
     }
     if (rc == 0)
-        rc = check_text(&new, def, &meant, err);
+        rc = check_text(&new, def, meant, err);
     bool same = new.len == old.len && memcmp(buf_str(&new), buf_str(&old), new.len) == 0;
     if (rc == 0 && !same)
         rc = replace_file(dirfd, &new, err);
     buf_release(&old);
     buf_release(&new);
+    return rc;
+}
+
+/* Blanks around a value are no part of it when the file is read, so they are not
+ * written: else each writing of the same would add some. */
+static void add_trimmed(struct buf *out, const char *value)
+{
+    size_t from = strspn(value, " \t\v\f"), end = strlen(value);
+    while (end > from && strchr(" \t\v\f", value[end - 1]) != NULL)
+        end--;
+    buf_add(out, value + from, end - from);
+}
+
+int settings_write(int dirfd, const char *key, const char *value, struct err *err)
+{
+    const struct setting *def = setting_find(key);
+    struct settings meant;
+    struct buf plain = BUF_INIT;
+    settings_init(&meant);
+    if (def == NULL) {
+        char what[200];
+        say_unknown(key, what);
+        return err_set(err, ERR_USAGE, "%s", what);
+    }
+    if (value == NULL)
+        return write_value(dirfd, def, NULL, &meant, err);
+    if (strpbrk(value, "\r\n") != NULL)
+        return err_set(err, ERR_BAD, "%s: a value is one line", def->name);
+    if (setting_assign(def, &meant, value, err) != 0)
+        return -1;
+    add_trimmed(&plain, value);
+    int rc = plain.failed ? err_no_memory(err) : setting_assign(def, &meant, buf_str(&plain), err);
+    if (rc == 0)
+        rc = write_value(dirfd, def, buf_str(&plain), &meant, err);
+    buf_release(&plain);
     return rc;
 }

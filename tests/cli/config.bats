@@ -126,6 +126,19 @@ refused() { # message key value
     [ ! -e "$ini" ]
 }
 
+@test "the same set again changes nothing, whatever blanks stand around" {
+    printf 'allow-users = alice ; who\ngrace=1s\n' >"$ini"
+    for value in '' ' ' bob ' bob' ''; do
+        expect 0 q config set allow-users "$value"
+        expect 0 q config set grace ' 5s '
+        cp "$ini" once
+        expect 0 q config set allow-users "$value"
+        expect 0 q config set grace ' 5s '
+        is "$(cat "$ini")" "$(cat once)"
+    done
+    is "$(cat "$ini")" $'allow-users =  ; who\ngrace=5s'
+}
+
 @test "comments, order, blank lines, spellings and unknown ends of lines are kept" {
     printf '; first\n\n[queuectl]\n  max_retries   =  5   ; why\n# second\ntimeout: 10s\n\nbackoff-base=3' >"$ini"
     q config set max-retries 6 2>/dev/null
