@@ -82,6 +82,16 @@ static int print_changed(const struct job *j, const char *member, const char *ra
     return rc == 0 ? 0 : err_no_memory(err);
 }
 
+/* Of a member that is the user's own: no more is asked of it than that it is JSON. */
+static int refuse_value(const char *member, const char *raw, struct err *err)
+{
+    struct buf shown = BUF_INIT;
+    member_show_value(&shown, raw);
+    err_set(err, ERR_BAD, "%s: %s is no JSON value", member, buf_str(&shown));
+    buf_release(&shown);
+    return -1;
+}
+
 int job_set(struct job *j, const char *member, const char *raw_json, struct err *err)
 {
     const struct job_member *m = member_find(member);
@@ -92,8 +102,7 @@ int job_set(struct job *j, const char *member, const char *raw_json, struct err 
     if (value == NULL && why.kind == ERR_SYSTEM)
         return err_no_memory(err);
     if (value == NULL)
-        return m != NULL ? member_refuse(m, raw_json, err)
-                         : err_set(err, ERR_BAD, "%s: %.60s is no JSON value", member, raw_json);
+        return m != NULL ? member_refuse(m, raw_json, err) : refuse_value(member, raw_json, err);
 
     struct job fresh;
     struct buf text = BUF_INIT;

@@ -159,14 +159,13 @@ void members_drop_excluded(struct json_doc *doc, const char *name)
                 json_remove(doc, members_exclusive[i][1 - side]);
 }
 
-/* A value on one line: line breaks stand between tokens only, never inside a
- * string. */
-static void show_value(struct buf *out, const char *raw)
+/* Line breaks stand between tokens only, never inside a string. */
+void member_show_value(struct buf *out, const char *raw)
 {
     size_t n = strlen(raw);
     bool cut = n > SHOWN_VALUE_MAX;
     if (cut)
-        for (n = SHOWN_VALUE_MAX; ((unsigned char)raw[n] & 0xC0) == 0x80;)
+        for (n = SHOWN_VALUE_MAX; n > 0 && ((unsigned char)raw[n] & 0xC0) == 0x80;)
             n--;
     for (size_t i = 0; i < n; i++)
         buf_addc(out, strchr("\t\r\n", raw[i]) != NULL ? ' ' : raw[i]);
@@ -176,7 +175,7 @@ static void show_value(struct buf *out, const char *raw)
 int member_refuse(const struct job_member *m, const char *raw, struct err *err)
 {
     struct buf shown = BUF_INIT;
-    show_value(&shown, raw);
+    member_show_value(&shown, raw);
     err_set(err, ERR_BAD, "%s: %s is no %s; use %s", m->name, buf_str(&shown), m->noun,
             m->accepts);
     buf_release(&shown);
@@ -191,7 +190,7 @@ static void name_element(struct buf *out, const struct member_reading *r)
         struct buf name = BUF_INIT;
         json_add_string(&name, (*r->bad)->string, strlen((*r->bad)->string));
         buf_addf(out, "%s ", r->m->name);
-        show_value(out, buf_str(&name));
+        member_show_value(out, buf_str(&name));
         buf_release(&name);
         return;
     }
@@ -207,7 +206,7 @@ static int refuse_element(const struct member_reading *r, struct err *err)
     if (raw == NULL)
         return err_no_memory(err);
     name_element(&where, r);
-    show_value(&shown, raw);
+    member_show_value(&shown, raw);
     cJSON_free(raw);
     err_set(err, ERR_BAD, "%s: %s does not fit; use %s", buf_str(&where), buf_str(&shown),
             r->m->accepts);

@@ -27,6 +27,9 @@ const struct job_member *member_find(const char *name);
 /* Remove from the document what cannot stand beside this member. */
 void members_drop_excluded(struct json_doc *doc, const char *name);
 
+/* A value as a message shows it: on one line, and not all of a long one. */
+void member_show_value(struct buf *out, const char *raw);
+
 /* ERR_BAD: NAME: VALUE is no NOUN; use ACCEPTS. */
 int member_refuse(const struct job_member *m, const char *raw, struct err *err);
 
