@@ -5,8 +5,8 @@
 # the targets that compile: a fresh machine has git, make and a shell, so
 # pkg-config may be asked only after that.  `make help` lists all of it.
 
-FRONT := all demo test test-clients clock unit lint deps schema install uninstall clean help
-.PHONY: $(FRONT) core lib units bins lint-parts FORCE
+FRONT := all demo test test-clients fuzz clock unit lint deps schema install uninstall clean help
+.PHONY: $(FRONT) core lib units fuzzers bins lint-parts FORCE
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SUFFIXES:
@@ -62,6 +62,10 @@ SOURCES  := $(filter-out $(LEFT_OUT),$(sort $(wildcard src/*/*.c)))
 CLI_OBJ  := $(patsubst %.c,$(BUILD)/%.o,$(filter src/cli/%,$(SOURCES)))
 LIB_OBJ  := $(patsubst %.c,$(BUILD)/%.o,$(filter-out src/cli/%,$(SOURCES)))
 UNITS    := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(sort $(wildcard tests/unit/test_*.c)))
+# The fuzz targets need no more than the layers they are about.
+FUZZ_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(filter src/base/% src/spool/% src/job/% src/queue/request.c,$(SOURCES)) \
+              $(filter-out tests/fuzz/fuzz_%,$(wildcard tests/fuzz/*.c)))
+FUZZERS  := $(patsubst tests/fuzz/%.c,$(BUILD)/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 PROGRAM  := $(BUILD)/queuectl
 LIB      := $(BUILD)/libqueuectl.a
 LIB_OUT  := $(BUILD)/installed/libqueuectl.a
@@ -143,6 +147,12 @@ clock: all
 	@sh contrib/install-deps.sh test
 	@QUEUECTL_BIN='$(abspath $(PROGRAM))' QUEUECTL_BUILD='$(BUILD)' tests/clock/clock.py --all
 
+# Each format, or those of FUZZ="names times ...", two at a time.
+FUZZ_SECONDS ?= 600
+fuzz:
+	@sh contrib/install-deps.sh build fuzz
+	@QUEUECTL_BUILD='$(BUILD)' tests/fuzz/run $(FUZZ_SECONDS) $(FUZZ)
+
 lint:
 	@sh contrib/install-deps.sh build unit lint
 	+@$(MAKE) -k lint-parts
@@ -165,6 +175,7 @@ help:
 	@echo 'make test-clients  contrib/clients in all ten languages (installs these)'
 	@echo 'make clock       the clock is set an hour, ten years, a little: all cases'
 	@echo 'make unit        the C unit tests alone'
+	@echo 'make fuzz        each format of tests/fuzz for FUZZ_SECONDS=600 (FUZZ="names times ...")'
 	@echo 'make lint        cppcheck, shellcheck, mandoc, clang, layers'
 	@echo 'make demo        contrib/demo.sh'
 	@echo 'make deps        install what building, testing and linting need'
@@ -181,6 +192,7 @@ help:
 core: $(PROGRAM)
 lib: $(LIB)
 units: $(UNITS)
+fuzzers: $(FUZZERS)
 
 $(PROGRAM): $(CLI_OBJ) $(LIB) $(BUILD)/flags
 	$(call say,LD,$@)
@@ -199,6 +211,14 @@ $(BUILD)/tests/test_%: $(BUILD)/tests/unit/test_%.o $(LIB)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(CFLAGS) -pthread $(SAN_LINK) $(LDFLAGS) -o $@ $< $(LIB) $(PKG_LIBS) $(CMOCKA_LIBS)
 
+# By a make with clang and its flags: see tests/fuzz/common.bash.
+$(BUILD)/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/fuzz.a
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(SAN_LINK) -fsanitize=fuzzer $(LDFLAGS) -o $@ $^ $(PKG_LIBS)
+$(BUILD)/fuzz.a: $(FUZZ_OBJ) $(BUILD)/objects
+	$(call say,AR,$@)
+	$(Q)mkdir -p $(@D) && rm -f $@ && $(AR) rcs $@ $(FUZZ_OBJ)
+
 # Other flags, or other sources: these two change, and what hangs on them is
 # made again.  Unchanged they keep their time.
 quote = '$(subst ','\'',$(1))'
@@ -210,7 +230,7 @@ $(BUILD)/objects: FORCE
 	if cmp -s $@.new $@; then rm -f $@.new; else mv $@.new $@; fi
 FORCE:
 
--include $(patsubst %.c,$(BUILD)/%.d,$(SOURCES) $(wildcard tests/unit/test_*.c))
+-include $(patsubst %.c,$(BUILD)/%.d,$(SOURCES) $(wildcard tests/unit/test_*.c tests/fuzz/*.c))
 
 # --- install ---------------------------------------------------------------------------
 

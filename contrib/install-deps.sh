@@ -1,12 +1,12 @@
 #!/bin/sh
-# install-deps.sh [build|unit|test|lint|clients|all]...: what queuectl needs to be
+# install-deps.sh [build|unit|test|fuzz|lint|clients|all]...: what queuectl needs to be
 # built, tested and linted.  Installs what is missing with apt-get (Debian,
 # Ubuntu; as root or through sudo); elsewhere names it.  Says nothing and costs
 # little when all is there.  DEPS=no in the environment forbids installation.
 set -eu
 
 usage() {
-    echo "usage: install-deps.sh [build|unit|test|lint|clients|all]..." >&2
+    echo "usage: install-deps.sh [build|unit|test|fuzz|lint|clients|all]..." >&2
     exit 2
 }
 
@@ -26,6 +26,7 @@ table() {
         ;;
     test)
         table unit
+        table fuzz
         echo 'bash           command bash'
         echo 'bats           command bats'
         echo 'jq             command jq'
@@ -45,6 +46,10 @@ table() {
         echo 'openssh-sftp-server command /usr/lib/openssh/sftp-server'
         echo 'unzip          command unzip'
         echo 'vim-tiny       command vim.tiny'
+        ;;
+    fuzz)
+        echo 'clang          command clang'
+        echo 'libclang-rt-dev  fuzzer clang'
         ;;
     lint)
         echo 'clang          command clang'
@@ -83,6 +88,9 @@ present() { # kind name
     command) command -v "$2" ;;
     pc) pkg-config --exists "$2" ;;
     header) echo "#include <$2>" | cc -E - ;;
+    # the library of -fsanitize=fuzzer is a package of its own
+    fuzzer) echo 'int LLVMFuzzerTestOneInput(void) { return 0; }' |
+        "$2" -x c - -fsanitize=fuzzer,address -o /dev/null ;;
     # python3 may be another than the one of the packages
     python) python3 -c "import $2" || /usr/bin/python3 -c "import $2" ;;
     esac >/dev/null 2>&1
