@@ -29,6 +29,12 @@ struct mark {
     int64_t inode;
 };
 
+/* One that is too long is another's: cut, it might read like ours. */
+static void read_id(const char *value, char id[SYS_ID_LEN + 1])
+{
+    snprintf(id, SYS_ID_LEN + 1, "%s", strlen(value) <= SYS_ID_LEN ? value : "");
+}
+
 static void read_line(char *line, struct mark *m)
 {
     char *value = strchr(line, ' ');
@@ -40,9 +46,9 @@ static void read_line(char *line, struct mark *m)
     else if (strcmp(line, "inode") == 0)
         num_parse(value, 0, INT64_MAX, &m->inode);
     else if (strcmp(line, "host") == 0)
-        snprintf(m->host, sizeof m->host, "%s", value);
+        read_id(value, m->host);
     else if (strcmp(line, "boot") == 0)
-        snprintf(m->boot, sizeof m->boot, "%s", value);
+        read_id(value, m->boot);
 }
 
 static int read_mark(int root, struct mark *m, ino_t *inode)
