@@ -299,6 +299,8 @@ static void lock_id(struct admission *a, struct entry *e, const char *id)
     a->in_use.needed_us = (int64_t)e->st.st_ctim.tv_sec * US_PER_SEC + e->st.st_ctim.tv_nsec / 1000;
     switch (ids_reserve(a->q, id, &a->in_use, NULL, &e->lock, &e->fresh)) {
     case IDS_OWNED:
+        if (e->job.created_us >= 0) /* a job that was here: a run of it may live */
+            idlock_doubt(e->lock);
         break;
     case IDS_IN_USE:
         snprintf(why, sizeof why, "id \"%s\" is in use", id);

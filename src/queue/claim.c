@@ -170,8 +170,7 @@ static enum claim_result read_document(struct queue *q, struct claim *c, struct 
 
 static enum claim_result lock_and_move(struct queue *q, struct claim *c, struct err *err)
 {
-    bool fresh;
-    enum idlock lock = idlock_take(q->spool, c->name.id, &c->lock, &fresh);
+    enum idlock lock = idlock_take(q->spool, c->name.id, &c->lock, NULL);
     if (lock != IDLOCK_OWNED) {
         c->lock = -1;
         if (lock == IDLOCK_BUSY)
@@ -179,7 +178,7 @@ static enum claim_result lock_and_move(struct queue *q, struct claim *c, struct 
         idlock_error(q->spool, c->name.id, err);
         return CLAIM_ERROR;
     }
-    if (runs_outlive_lock(q, c->name.id, c->lock, fresh))
+    if (runs_outlive_lock(q, c->name.id, c->lock))
         return CLAIM_BUSY;
     sys_mark_file(c->lock); /* recoverers end who has it so, and not each other */
     if (file_move(q->spool, c->from, c->file, DIR_PROCESSING, c->run) == 0)

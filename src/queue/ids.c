@@ -143,7 +143,7 @@ enum ids_claim ids_reserve(struct queue *q, const char *id, struct id_set *set,
                            const char *own_batch, int *fd, bool *fresh)
 {
     bool made = false;
-    enum idlock lock = idlock_take(q->spool, id, fd, &made);
+    enum idlock lock = idlock_take_new(q->spool, id, fd, &made);
     if (set)
         set->own_batch = own_batch;
     if (fresh)
@@ -161,6 +161,8 @@ enum ids_claim ids_reserve(struct queue *q, const char *id, struct id_set *set,
         futimens(*fd, NULL); /* others' sets are too old from here on */
         return IDS_OWNED;
     }
+    if (lock == IDLOCK_OWNED && made)
+        idlock_forget(q->spool, id); /* it would say that nothing runs */
     if (lock == IDLOCK_OWNED)
         close(*fd);
     *fd = -1;

@@ -173,7 +173,7 @@ static int make_report(struct queue *q, const struct misfit *m, const char *name
             return 0;
         name_new_id("rejected", 0, id);
     }
-    if (idlock_take(q->spool, id, &lock, &fresh) != IDLOCK_OWNED)
+    if (idlock_take_new(q->spool, id, &lock, &fresh) != IDLOCK_OWNED)
         return idlock_error(q->spool, id, err);
     int r = write_report(q, id, name, m, err);
     close(lock);

@@ -100,15 +100,12 @@ static enum recover_result settle(struct queue *q, struct claim *c, bool may_liv
         r = put_aside(q, c, look == FILE_MISFIT ? seen.why : err->text, seen.mend, err);
     } else if (job_has_result(&c->job, c->name.time_us, c->name.attempts, c->name.token, &c->fate,
                               &c->next_run_us)) {
-        idlock_note(c->lock, "");
         if (logs_keep(q, c, &renamed) == 0)
             r = from_finish(finish_move(q, c, err));
         else
             err_sys(err, "keep the logs of", c->name.id);
     } else if (may_live && runs_live(q, &c->name, c->run))
         r = RECOVER_ALIVE;
-    else if (idlock_note(c->lock, "") != 0)
-        err_sys(err, "clear the lock of", c->name.id);
     else if (runs_never_started(q, &c->name, c->run) && !request_is_there(q, REQUEST_CANCEL, c->run))
         r = claim_put_back(q, c) == 0 || errno == ENOENT ? RECOVER_SETTLED
                                                          : (err_sys(err, "put back", c->run),
@@ -154,6 +151,8 @@ enum recover_result recover_run(struct queue *q, struct orphan *o, int64_t now, 
     if (l == IDLOCK_OWNED) {
         fill_claim(&c, &n, o->run, lock);
         r = settle(q, &c, true, err);
+        if (r == RECOVER_SETTLED)
+            idlock_clear(lock, o->run); /* so that nobody has to ask for it */
         claim_release(&c);
     }
     if (r == RECOVER_ALIVE)

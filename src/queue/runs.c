@@ -35,8 +35,7 @@ bool runs_never_started(struct queue *q, const struct name *n, const char *run)
 struct search {
     struct queue *q;
     const char *run; /* this run, or */
-    const char *id;  /* any of this id: the one found is */
-    char found[FILE_NAME_MAX + 1];
+    const char *id;  /* any of this id */
     int sig;         /* 0: only look */
     int count;
     pid_t group; /* has the signal already; 0: none */
@@ -95,10 +94,8 @@ static bool is_searched(const char *run, void *arg)
     struct name n;
     if (s->run)
         return strcmp(run, s->run) == 0;
-    if (!name_parse(DIR_PROCESSING, run, &n) || strcmp(n.id, s->id) != 0 || !runs_of_this_boot(&n))
-        return false;
-    snprintf(s->found, sizeof s->found, "%s", run);
-    return true;
+    return name_parse(DIR_PROCESSING, run, &n) && strcmp(n.id, s->id) == 0 &&
+           runs_of_this_boot(&n);
 }
 
 static void visit_by_environment(struct search *s)
@@ -157,26 +154,21 @@ static void visit_worker(const struct live_record *r, bool alive, void *arg)
         visit_group(s, r);
 }
 
-/* Said on the new file, so that the next lock of it knows; else the file goes again. */
-static bool any_lives(struct queue *q, const char *id, int lock)
+static bool any_lives(struct queue *q, const char *id)
 {
     struct search s = {.q = q, .id = id};
     bool looked = live_each(q->spool, visit_worker, &s) == 0;
     if (looked && s.count == 0)
         visit_by_environment(&s);
-    if (looked && s.count == 0)
-        return false;
-    if (!s.found[0] || idlock_note(lock, s.found) != 0)
-        idlock_forget(q->spool, id);
-    return true;
+    return !looked || s.count > 0;
 }
 
-bool runs_outlive_lock(struct queue *q, const char *id, int lock, bool fresh)
+bool runs_outlive_lock(struct queue *q, const char *id, int lock)
 {
     struct name n;
     char run[FILE_NAME_MAX + 1];
-    if (fresh)
-        return any_lives(q, id, lock);
     idlock_noted(lock, run);
+    if (idlock_is_unsure(run))
+        return any_lives(q, id) || idlock_note(lock, "") != 0;
     return *run && name_parse(DIR_PROCESSING, run, &n) && runs_live(q, &n, run);
 }

@@ -16,20 +16,42 @@
 #include <unistd.h>
 
 #include "base/io.h"
+#include "base/sys.h"
 #include "spool/scan.h"
 
 #define TRIES 16
 
+/* Never seen without its content: whoever makes it may be killed. */
+static int make_unsure(const struct spool *sp, const char *id)
+{
+    char tmp[TOKEN_MAX + 8];
+    int ids = sp->dir[DIR_IDS];
+    snprintf(tmp, sizeof tmp, ".new.%s", sp->token);
+    int fd = io_open_file(ids, tmp, O_RDWR | O_CREAT | O_TRUNC | O_NONBLOCK, 0600);
+    if (fd < 0)
+        return -1;
+    if (io_write_all(fd, IDLOCK_UNSURE, strlen(IDLOCK_UNSURE)) == 0 &&
+        sys_rename_noreplace(ids, tmp, ids, id) == 0)
+        return fd;
+    int saved = errno;
+    unlinkat(ids, tmp, 0);
+    close(fd);
+    errno = saved;
+    return -1;
+}
+
 /* Open it, making it where missing; *fresh: made by this call. */
-static int open_id(int ids, const char *id, bool *fresh)
+static int open_id(const struct spool *sp, const char *id, bool new, bool *fresh)
 {
     const int flags = O_RDWR | O_NONBLOCK;
+    int ids = sp->dir[DIR_IDS];
     for (int i = 0; i < TRIES; i++) {
         int fd = io_open_file(ids, id, flags, 0);
         *fresh = false;
         if (fd >= 0 || errno != ENOENT)
             return fd;
-        fd = io_open(ids, id, flags | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
+        fd = new ? io_open(ids, id, flags | O_CREAT | O_EXCL | O_NOFOLLOW, 0600)
+                 : make_unsure(sp, id);
         *fresh = fd >= 0;
         if (fd >= 0 || errno != EEXIST)
             return fd;
@@ -53,11 +75,11 @@ static int try_flock(int fd, int how)
     return r;
 }
 
-enum idlock idlock_take(const struct spool *sp, const char *id, int *fd, bool *fresh)
+static enum idlock take(const struct spool *sp, const char *id, bool new, int *fd, bool *fresh)
 {
     bool made = false;
     for (int i = 0; i < TRIES; i++) {
-        *fd = open_id(sp->dir[DIR_IDS], id, &made);
+        *fd = open_id(sp, id, new, &made);
         if (*fd < 0)
             return errno == EEXIST || errno == ENOENT ? IDLOCK_BUSY : IDLOCK_ERROR;
         if (try_flock(*fd, LOCK_EX) != 0) {
@@ -74,6 +96,16 @@ enum idlock idlock_take(const struct spool *sp, const char *id, int *fd, bool *f
         close(*fd);
     }
     return IDLOCK_BUSY;
+}
+
+enum idlock idlock_take(const struct spool *sp, const char *id, int *fd, bool *fresh)
+{
+    return take(sp, id, false, fd, fresh);
+}
+
+enum idlock idlock_take_new(const struct spool *sp, const char *id, int *fd, bool *fresh)
+{
+    return take(sp, id, true, fd, fresh);
 }
 
 int idlock_error(const struct spool *sp, const char *id, struct err *err)
@@ -118,10 +150,32 @@ void idlock_noted(int fd, char run[FILE_NAME_MAX + 1])
     run[n > 0 ? n : 0] = '\0';
 }
 
+bool idlock_is_unsure(const char *noted)
+{
+    return strcmp(noted, IDLOCK_UNSURE) == 0;
+}
+
+void idlock_doubt(int fd)
+{
+    char run[FILE_NAME_MAX + 1];
+    idlock_noted(fd, run);
+    if (!*run)
+        idlock_note(fd, IDLOCK_UNSURE);
+}
+
+void idlock_clear(int fd, const char *run)
+{
+    char noted[FILE_NAME_MAX + 1];
+    idlock_noted(fd, noted);
+    if (strcmp(noted, run) == 0)
+        idlock_note(fd, "");
+}
+
 void idlock_forget(const struct spool *sp, const char *id)
 {
     struct stat st;
-    if (fstatat(sp->dir[DIR_IDS], id, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_size == 0)
+    if (fstatat(sp->dir[DIR_IDS], id, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+        st.st_size <= (off_t)strlen(IDLOCK_UNSURE))
         unlinkat(sp->dir[DIR_IDS], id, 0);
 }
 

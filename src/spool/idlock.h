@@ -16,6 +16,10 @@ enum idlock { IDLOCK_OWNED, IDLOCK_BUSY, IDLOCK_ERROR };
  * call.  BUSY: somebody holds it.  ERROR: errno; EINVAL where something odd has
  * its name. */
 enum idlock idlock_take(const struct spool *sp, const char *id, int *fd, bool *fresh);
+/* The same for a job that comes to be: a missing file says that the id is free.  (That
+ * of a job which is there was removed by somebody, and what is made in its place says
+ * IDLOCK_UNSURE from the first moment on.) */
+enum idlock idlock_take_new(const struct spool *sp, const char *id, int *fd, bool *fresh);
 /* What ERROR means, in words; returns -1. */
 int idlock_error(const struct spool *sp, const char *id, struct err *err);
 
@@ -26,12 +30,18 @@ bool idlock_is_held(const struct spool *sp, const char *id);
 bool idlock_exists(const struct spool *sp, const char *id);
 
 /* The file's content: the run that began under this lock and has not ended, by its
- * name in processing/, or nothing.  It outlives the worker, so that whoever gets the
- * lock next can ask whether that run's processes live on without it.
+ * name in processing/; or nothing; or IDLOCK_UNSURE: nobody knows.  It outlives the
+ * worker, so that whoever gets the lock next can ask whether that run's processes live
+ * on without it.
  * note ("" clears): 0, or -1 errno; ESTALE where the file was removed meanwhile: then
- * others can take a lock of this name.  noted: the run, "" for none. */
+ * others can take a lock of this name.  noted: the run, "" for none.  doubt: unsure,
+ * unless it names a run.  clear: if it names just this run, no more. */
+#define IDLOCK_UNSURE "?"
 int idlock_note(int fd, const char *run);
 void idlock_noted(int fd, char run[FILE_NAME_MAX + 1]);
+bool idlock_is_unsure(const char *noted);
+void idlock_doubt(int fd);
+void idlock_clear(int fd, const char *run);
 
 /* Free the id (the caller holds the lock and has removed the job).  A file that
  * names a run stays: the next job of this id has to wait for it. */

@@ -499,6 +499,21 @@ waits_for_its_first_run() {
     q fsck
 }
 
+# Whoever makes the file anew before a claim does, says that he does not know.
+@test "ids/ID removed, then the job taken in, held and enqueued again: it waits all the same" {
+    start_workers 2
+    job again "$UNHELD"
+    wait_until lines_are told 1
+    rm spool/ids/again
+    refute q enqueue '{"id":"again","command":"true"}'
+    mv spool/processing/*.again.json spool/pending/again.json
+    wait_until eval 'compgen -G "spool/pending/2*.again.json"'
+    q hold again
+    q release again
+    waits_for_its_first_run
+    q fsck
+}
+
 @test "the same after its worker's death" {
     q config set orphans wait
     start_workers 2
