@@ -76,6 +76,18 @@ static enum recover_result put_aside(struct queue *q, struct claim *c, const cha
                                                                    : RECOVER_ERROR;
 }
 
+/* Nothing of it lives: the lock need not name it any more. */
+static enum recover_result settle_dead(struct queue *q, struct claim *c, struct err *err)
+{
+    idlock_clear(c->lock, c->run);
+    if (!runs_never_started(q, &c->name, c->run) || request_is_there(q, REQUEST_CANCEL, c->run))
+        return lose(q, c, err);
+    if (claim_put_back(q, c) == 0 || errno == ENOENT)
+        return RECOVER_SETTLED;
+    err_sys(err, "put back", c->run);
+    return RECOVER_ERROR;
+}
+
 /* A stored result comes first: its tree was empty, or what is left of it is
  * detached and none of our business. */
 static enum recover_result settle(struct queue *q, struct claim *c, bool may_live, struct err *err)
@@ -100,18 +112,15 @@ static enum recover_result settle(struct queue *q, struct claim *c, bool may_liv
         r = put_aside(q, c, look == FILE_MISFIT ? seen.why : err->text, seen.mend, err);
     } else if (job_has_result(&c->job, c->name.time_us, c->name.attempts, c->name.token, &c->fate,
                               &c->next_run_us)) {
+        idlock_clear(c->lock, c->run);
         if (logs_keep(q, c, &renamed) == 0)
             r = from_finish(finish_move(q, c, err));
         else
             err_sys(err, "keep the logs of", c->name.id);
     } else if (may_live && runs_live(q, &c->name, c->run))
         r = RECOVER_ALIVE;
-    else if (runs_never_started(q, &c->name, c->run) && !request_is_there(q, REQUEST_CANCEL, c->run))
-        r = claim_put_back(q, c) == 0 || errno == ENOENT ? RECOVER_SETTLED
-                                                         : (err_sys(err, "put back", c->run),
-                                                            RECOVER_ERROR);
     else
-        r = lose(q, c, err);
+        r = settle_dead(q, c, err);
     buf_release(&text);
     return r;
 }
@@ -151,8 +160,6 @@ enum recover_result recover_run(struct queue *q, struct orphan *o, int64_t now, 
     if (l == IDLOCK_OWNED) {
         fill_claim(&c, &n, o->run, lock);
         r = settle(q, &c, true, err);
-        if (r == RECOVER_SETTLED)
-            idlock_clear(lock, o->run); /* so that nobody has to ask for it */
         claim_release(&c);
     }
     if (r == RECOVER_ALIVE)
