@@ -5,7 +5,7 @@
 # the targets that compile: a fresh machine has git, make and a shell, so
 # pkg-config may be asked only after that.  `make help` lists all of it.
 
-FRONT := all demo test test-clients fuzz clock unit lint deps schema install uninstall clean help
+FRONT := all demo test test-clients fuzz clock soak unit lint deps schema install uninstall clean help
 .PHONY: $(FRONT) core lib units fuzzers bins lint-parts FORCE
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
@@ -66,6 +66,7 @@ UNITS    := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(sort $(wildcard tests/u
 FUZZ_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(filter src/base/% src/spool/% src/job/% src/queue/request.c,$(SOURCES)) \
               $(filter-out tests/fuzz/fuzz_%,$(wildcard tests/fuzz/*.c)))
 FUZZERS  := $(patsubst tests/fuzz/%.c,$(BUILD)/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
+JOBS_HERE := $(BUILD)/tests/soakjob
 PROGRAM  := $(BUILD)/queuectl
 LIB      := $(BUILD)/libqueuectl.a
 LIB_OUT  := $(BUILD)/installed/libqueuectl.a
@@ -160,6 +161,14 @@ lint:
 deps:
 	@sh contrib/install-deps.sh all
 
+# All of it: ten minutes or more.  Slices of both are in `make test`.
+SOAK := QUEUECTL_BIN='$(abspath $(PROGRAM))' QUEUECTL_BUILD='$(abspath $(BUILD))' python3 tests/stress
+soak: all
+	@sh contrib/install-deps.sh test
+	+@$(MAKE) units
+	$(SOAK)/soak.py --jobs 200000 --odd 2
+	$(SOAK)/soak.py --jobs 20000 --odd 2 --ext4
+
 # The program says it; tests/cli/schema.bats holds the file to that.
 schema: all
 	$(PROGRAM) help --schema > doc/job.schema.json.new
@@ -174,6 +183,7 @@ help:
 	@echo '                 (PASSES="normal sanitized poll", TESTS="tests/cli/x.bats ..." for less)'
 	@echo 'make test-clients  contrib/clients in all ten languages (installs these)'
 	@echo 'make clock       the clock is set an hour, ten years, a little: all cases'
+	@echo 'make soak        200,000 jobs while workers are killed, operators at work by hand'
 	@echo 'make unit        the C unit tests alone'
 	@echo 'make fuzz        each format of tests/fuzz for FUZZ_SECONDS=600 (FUZZ="names times ...")'
 	@echo 'make lint        cppcheck, shellcheck, mandoc, clang, layers'
@@ -191,7 +201,7 @@ help:
 
 core: $(PROGRAM)
 lib: $(LIB)
-units: $(UNITS)
+units: $(UNITS) $(JOBS_HERE)
 fuzzers: $(FUZZERS)
 
 $(PROGRAM): $(CLI_OBJ) $(LIB) $(BUILD)/flags
@@ -218,6 +228,11 @@ $(BUILD)/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/fuzz.a
 $(BUILD)/fuzz.a: $(FUZZ_OBJ) $(BUILD)/objects
 	$(call say,AR,$@)
 	$(Q)mkdir -p $(@D) && rm -f $@ && $(AR) rcs $@ $(FUZZ_OBJ)
+
+# What tests run as a job, hundred thousands of times: static, it starts in half the time.
+$(JOBS_HERE): $(BUILD)/tests/%: tests/stress/%.c $(BUILD)/flags
+	$(call say,CC,$<)
+	$(Q)mkdir -p $(@D) && $(CC) $(LANGUAGE) $(WARN) -O2 -static -o $@ $<
 
 # Other flags, or other sources: these two change, and what hangs on them is
 # made again.  Unchanged they keep their time.
