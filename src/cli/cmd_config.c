@@ -57,7 +57,10 @@ static void view_close(struct view *v)
 
 static bool is_set(const struct view *v, const struct setting *def)
 {
-    return v->open && settings_is_set(v->queue.spool->root, def);
+    int set = v->open ? settings_is_set(v->queue.spool->root, def) : 0;
+    if (set < 0)
+        output_lose();
+    return set > 0;
 }
 
 /* The value as JSON: numbers and truth values bare, all else a string. */
@@ -71,6 +74,7 @@ static void add_json_value(const struct view *v, const struct setting *def, stru
         buf_adds(out, strcmp(buf_str(&text), "yes") == 0 ? "true" : "false");
     else
         json_add_string(out, buf_str(&text), text.len);
+    out->failed |= text.failed;
     buf_release(&text);
 }
 
@@ -81,7 +85,7 @@ static void print_one(const struct view *v, const struct setting *def, bool json
         add_json_value(v, def, &out);
     else
         setting_text(def, &v->settings, &out);
-    puts(buf_str(&out));
+    output_line(&out);
     buf_release(&out);
 }
 
@@ -99,7 +103,7 @@ static void print_all(const struct view *v, bool json)
         buf_adds(&out, json ? "" : "\n");
     }
     buf_adds(&out, json ? "}\n" : "");
-    fputs(buf_str(&out), stdout);
+    output_text(&out);
     buf_release(&out);
 }
 
@@ -135,7 +139,7 @@ static void list_json(const struct view *v)
         buf_addf(&out, ", \"default\": %s, ", is_set(v, def) ? "false" : "true");
         output_string(&out, "text", def->text);
         buf_addc(&out, '}');
-        output_item(&array, buf_str(&out), out.len);
+        output_item(&array, &out);
         buf_release(&out);
     }
     output_end(&array);
@@ -152,7 +156,7 @@ static int list_table(const struct view *v, bool no_color)
         struct buf text = BUF_INIT;
         setting_text(def, &v->settings, &text);
         table_add(t, def->name);
-        table_add(t, buf_str(&text));
+        table_add_buf(t, &text);
         table_add(t, is_set(v, def) ? "file" : "default");
         table_add(t, def->text);
         buf_release(&text);
@@ -195,9 +199,9 @@ static int check_value(const struct setting *def, const char *value)
     struct err err = ERR_INIT;
     settings_init(&scratch);
     if (setting_assign(def, &scratch, value, &err) == 0)
-        return 0;
+        return EXIT_DONE;
     say_error(&err);
-    return -1;
+    return err.kind == ERR_SYSTEM ? EXIT_FAILED : EXIT_USAGE;
 }
 
 /* Who is trusted is said in the settings: are the folders' modes in keeping? */
@@ -228,9 +232,8 @@ static int write_key(const struct call *c, const struct setting *def, const char
 static int run_set(struct call *c)
 {
     const struct setting *def = find_key(c->args[0]);
-    if (!def || check_value(def, c->args[1]) != 0)
-        return EXIT_USAGE;
-    return write_key(c, def, c->args[1]);
+    int code = def ? check_value(def, c->args[1]) : EXIT_USAGE;
+    return code == EXIT_DONE ? write_key(c, def, c->args[1]) : code;
 }
 
 static int run_unset(struct call *c)

@@ -8,6 +8,7 @@
 #include "cli/commands.h"
 #include "cli/help.h"
 #include "cli/options.h"
+#include "cli/output.h"
 #include "cli/say.h"
 #include "queuectl.h"
 
@@ -40,6 +41,8 @@ static int run(struct call *c)
 /* A result that did not get out is an error, whatever was done: a full disk. */
 static int finish(int code)
 {
+    if (output_is_lost())
+        code = say_no_memory();
     int failed = ferror(stdout);
     errno = 0;
     if (fflush(stdout) == 0 && !failed)
@@ -55,7 +58,9 @@ int main(int argc, char **argv)
     signal(SIGPIPE, SIG_DFL);
     signal(SIGXFSZ, SIG_IGN); /* an error of a write, and no reason to die */
     struct call c;
-    int code = options_parse(&c, argc, argv) == 0 ? run(&c) : EXIT_USAGE;
+    int code = options_parse(&c, argc, argv);
+    if (code == EXIT_DONE)
+        code = run(&c);
     options_release(&c);
     return finish(code);
 }

@@ -7,12 +7,44 @@
 #include "base/stamp.h"
 #include "job/json.h"
 
-void output_item(struct output_array *a, const char *json, size_t n)
+static bool lost;
+
+void output_lose(void)
 {
-    while (n > 0 && json[n - 1] == '\n')
+    lost = true;
+}
+
+bool output_is_lost(void)
+{
+    return lost;
+}
+
+void output_text(const struct buf *text)
+{
+    if (text->failed)
+        output_lose();
+    else
+        fwrite(buf_str(text), 1, text->len, stdout);
+}
+
+void output_line(const struct buf *text)
+{
+    output_text(text);
+    if (!text->failed)
+        putchar('\n');
+}
+
+void output_item(struct output_array *a, const struct buf *json)
+{
+    size_t n = json->len;
+    if (json->failed) {
+        output_lose();
+        return;
+    }
+    while (n > 0 && json->data[n - 1] == '\n')
         n--;
     fputs(a->started ? ",\n" : "[\n", stdout);
-    fwrite(json, 1, n, stdout);
+    fwrite(buf_str(json), 1, n, stdout);
     a->started = true;
 }
 

@@ -1,4 +1,9 @@
-/* output.h: JSON on stdout. */
+/* output.h: results on stdout.
+ *
+ * What is put together in a buffer goes out whole or not at all.  Where there was not
+ * memory enough for it the call has failed, whatever else it does: main.c asks
+ * output_is_lost() at the end, says so and exits with 1.
+ */
 #ifndef CLI_OUTPUT_H
 #define CLI_OUTPUT_H
 
@@ -8,12 +13,17 @@
 
 #include "base/buf.h"
 
+void output_text(const struct buf *text);
+void output_line(const struct buf *text); /* and a newline */
+void output_lose(void);                   /* a result could not be put together */
+bool output_is_lost(void);
+
 /* An array written as its items come. */
 struct output_array {
     bool started;
 };
 #define OUTPUT_ARRAY_INIT {false}
-void output_item(struct output_array *a, const char *json, size_t n);
+void output_item(struct output_array *a, const struct buf *json);
 void output_end(struct output_array *a); /* "[]" when there was none */
 
 /* "name": "text", as it stands in an object; NULL is null. */

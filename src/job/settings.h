@@ -87,7 +87,7 @@ int settings_load(int dirfd, struct settings *s, struct err *err);
  * beside, synced and renamed.  Refused: the file is untouched. */
 int settings_write(int dirfd, const char *key, const char *value, struct err *err);
 
-/* Is the key set in the file (and not only by default)?  */
-bool settings_is_set(int dirfd, const struct setting *def);
+/* Is the key set in the file (and not only by default)?  -1 errno: it cannot be read. */
+int settings_is_set(int dirfd, const struct setting *def);
 
 #endif

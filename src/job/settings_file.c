@@ -193,10 +193,12 @@ static bool sets(const char *text, size_t n, const struct setting *def)
     return w.found;
 }
 
-bool settings_is_set(int dirfd, const struct setting *def)
+int settings_is_set(int dirfd, const struct setting *def)
 {
     struct buf text = BUF_INIT;
-    bool is_set = load_file(dirfd, &text, NULL) == 0 && sets(buf_str(&text), text.len, def);
+    int is_set = load_file(dirfd, &text, NULL);
+    if (is_set == 0)
+        is_set = sets(buf_str(&text), text.len, def);
     buf_release(&text);
     return is_set;
 }

@@ -11,18 +11,36 @@
 #include "queue/journal.h"
 #include "queue/recover.h"
 
-static void load_settings(struct queue *q)
+/* That they could not be read for want of something that passes (memory,
+ * descriptors) is no word on what they say: what was in force stays.  A file that is
+ * closed to us is as good as bad: that does not pass. */
+static bool is_passing(const struct err *err)
 {
-    int root = q->spool->root;
-    q->settings_err = (struct err)ERR_INIT;
-    if (fstatat(root, SETTINGS_FILE, &q->settings_seen, AT_SYMLINK_NOFOLLOW) != 0)
-        q->settings_seen = (struct stat){0};
-    settings_load(root, &q->settings, &q->settings_err);
-    q->settings_closed = q->settings_err.errnum == EACCES && q->spool->owner != geteuid();
+    return err->kind == ERR_SYSTEM && err->errnum != EACCES;
+}
+
+/* -1 and *err: nothing has changed.  What is bad in them is in settings_err. */
+static int load_settings(struct queue *q, struct err *err)
+{
+    struct settings fresh;
+    struct stat seen;
+    struct err bad = ERR_INIT, unknown = ERR_INIT;
+    if (fstatat(q->spool->root, SETTINGS_FILE, &seen, AT_SYMLINK_NOFOLLOW) != 0)
+        seen = (struct stat){0};
+    settings_load(q->spool->root, &fresh, &bad);
+    if (!is_passing(&bad))
+        trust_set(q->spool->trust, fresh.allow_users, fresh.allow_group, &unknown);
+    if (is_passing(&bad) || is_passing(&unknown)) {
+        *err = is_passing(&bad) ? bad : unknown;
+        return -1;
+    }
+    q->settings = fresh;
+    q->settings_seen = seen;
+    q->settings_closed = bad.errnum == EACCES && q->spool->owner != geteuid();
     if (q->settings_closed)
-        q->settings_err = (struct err)ERR_INIT;
-    trust_set(q->spool->trust, q->settings.allow_users, q->settings.allow_group,
-              q->settings_err.kind == ERR_NONE ? &q->settings_err : NULL);
+        bad = (struct err)ERR_INIT;
+    q->settings_err = bad.kind != ERR_NONE ? bad : unknown;
+    return 0;
 }
 
 static int open_at(struct queue *q, const char *path, bool make, struct err *err)
@@ -75,8 +93,7 @@ int queue_open(struct queue *q, const char *path, enum queue_use use, struct err
     free(place);
     if (r != 0)
         return -1;
-    load_settings(q);
-    if (check_named(q, path, use, err) != 0 || check_trust(q, use, err) != 0) {
+    if (load_settings(q, err) != 0 || check_named(q, path, use, err) != 0 || check_trust(q, use, err) != 0) {
         queue_close(q);
         return -1;
     }
@@ -98,8 +115,9 @@ static int adopt_spool(const char *path, struct err *err)
     q.spool = spool_open_foreign(path, err);
     if (!q.spool)
         return -1;
-    load_settings(&q);
-    int r = check_trust(&q, QUEUE_WRITE, err);
+    int r = load_settings(&q, err);
+    if (r == 0)
+        r = check_trust(&q, QUEUE_WRITE, err);
     if (r == 0)
         r = recover_adopt(&q, err);
     if (r == 0)
@@ -168,7 +186,8 @@ int queue_refresh_settings(struct queue *q, struct err *err)
         q->settings_seen = now; /* said once; the old ones stay in force */
         return -1;
     }
-    load_settings(q);
+    if (load_settings(q, err) != 0)
+        return -1;
     if (q->settings_err.kind == ERR_NONE)
         return 1;
     *err = q->settings_err;

@@ -42,7 +42,8 @@ enum queue_use { QUEUE_READ, QUEUE_READ_ALL, QUEUE_ENQUEUE, QUEUE_WRITE, QUEUE_C
 /* Open the spool at `path` (NULL: see spool_locate).  ERR_UNKNOWN: there is no
  * spool there (a reader then answers as if it were empty); err->text says which
  * was looked for.  A bad line in the settings is no failure: the rest is in force
- * and settings_err tells.  The caller closes. */
+ * and settings_err tells; that they could not be read at all is one.  The caller
+ * closes. */
 int queue_open(struct queue *q, const char *path, enum queue_use use, struct err *err);
 void queue_close(struct queue *q);
 
@@ -56,7 +57,8 @@ int queue_init(const char *path, const char *group, bool adopt, char **made, str
 int queue_check_settings(const struct queue *q, struct err *err);
 
 /* Read the settings anew if the file changed: 1 they did, 0 no, -1 the file is
- * bad (*err) and the good part of it is in force. */
+ * bad (*err) and the good part of it is in force; or ERR_SYSTEM: it could not be read,
+ * and what was in force stays until the next call. */
 int queue_refresh_settings(struct queue *q, struct err *err);
 
 #endif

@@ -69,12 +69,17 @@ static void entry_release(struct entry *e)
     e->text = NULL;
 }
 
-/* More room for the next try (a group may have thousands of members). */
-static bool grow(struct entry *e)
+/* The last try found too little room: is there more for another?  (A group may have
+ * thousands of members.)  If not, that it was too little is a lack of memory. */
+static bool grow(struct entry *e, int *error)
 {
+    if (*error != ERANGE)
+        return false;
     e->size = e->size ? 4 * e->size : 4096;
     free(e->text);
     e->text = e->size <= ENTRY_MAX ? malloc(e->size) : NULL;
+    if (!e->text)
+        *error = ENOMEM;
     return e->text != NULL;
 }
 
@@ -105,7 +110,7 @@ static enum trust_answer user_entry(const char *name, uid_t uid, struct entry *e
     struct passwd *found = NULL;
     int r = ERANGE;
     *e = (struct entry){.text = NULL};
-    while (r == ERANGE && grow(e))
+    while (grow(e, &r))
         r = name ? getpwnam_r(name, &e->pw, e->text, e->size, &found)
                  : getpwuid_r(uid, &e->pw, e->text, e->size, &found);
     return answer_of(found != NULL, r);
@@ -116,7 +121,7 @@ static enum trust_answer group_entry(const char *name, gid_t gid, struct entry *
     struct group *found = NULL;
     int r = ERANGE;
     *e = (struct entry){.text = NULL};
-    while (r == ERANGE && grow(e))
+    while (grow(e, &r))
         r = name ? getgrnam_r(name, &e->gr, e->text, e->size, &found)
                  : getgrgid_r(gid, &e->gr, e->text, e->size, &found);
     return answer_of(found != NULL, r);
@@ -249,23 +254,35 @@ static int add_users(struct trust *t, char *words, struct err *err)
     return r;
 }
 
+static int set_group(struct trust *t, const char *group, struct err *err)
+{
+    if (!group || !*group)
+        return 0;
+    t->has_group = trust_find_group(group, &t->group, err) == 0;
+    return t->has_group ? 0 : err_prefix(err, "allow-group");
+}
+
+/* Not to know who is meant is another thing than to trust nobody: then the file of
+ * a trusted user would be put aside for good. */
 int trust_set(struct trust *t, const char *users, const char *group, struct err *err)
 {
-    int r = 0;
+    struct err first = ERR_INIT, second = ERR_INIT;
+    struct trust named = {.users_text = strdup(users ? users : "")};
     char *words = strdup(users ? users : "");
-    free(t->users_text);
-    *t = (struct trust){.users_text = strdup(users ? users : "")};
-    if (!words || !t->users_text)
-        r = err_sys(err, "read", "allow-users");
-    else
-        r = add_users(t, words, err);
+    if (!words || !named.users_text)
+        err_no_memory(&first);
+    else if (add_users(&named, words, &first) == 0 || first.kind != ERR_SYSTEM)
+        set_group(&named, group, &second);
     free(words);
-    if (group && *group) {
-        t->has_group = trust_find_group(group, &t->group, r == 0 ? err : NULL) == 0;
-        if (!t->has_group)
-            r = r == 0 ? err_prefix(err, "allow-group") : r;
-    }
-    return r;
+    bool is_known = first.kind != ERR_SYSTEM && second.kind != ERR_SYSTEM;
+    free(is_known ? t->users_text : named.users_text);
+    if (is_known)
+        *t = named;
+    if (first.kind == ERR_NONE)
+        first = second;
+    if (first.kind != ERR_NONE && err)
+        *err = is_known || second.kind != ERR_SYSTEM ? first : second;
+    return first.kind == ERR_NONE ? 0 : -1;
 }
 
 bool trust_is_shared(const struct trust *t)

@@ -21,8 +21,8 @@ struct trust *trust_new(void); /* nobody is named; NULL: no memory */
 void trust_free(struct trust *t);
 
 /* Name them: users as words with blanks or commas between, one group; names or
- * numbers, NULL or "" for none.  -1 ERR_BAD: one is not known here, ERR_SYSTEM: the
- * user database could not be asked (the others are in force). */
+ * numbers, NULL or "" for none.  -1 ERR_BAD: one is not known here (the others are in
+ * force), ERR_SYSTEM: the user database could not be asked (nothing has changed). */
 int trust_set(struct trust *t, const char *users, const char *group, struct err *err);
 
 /* Has anybody been named? */

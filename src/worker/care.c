@@ -166,7 +166,8 @@ static void take_settings(struct pool *p)
     p->settings_due = false;
     int r = queue_refresh_settings(&p->q, &err);
     if (r < 0)
-        log_warn("%s; the rest is in force", err.text);
+        log_warn("%s; %s", err.text, err.kind == ERR_SYSTEM ? "the old settings stay in force"
+                                                            : "the rest is in force");
     else if (r > 0)
         log_note("new settings taken up");
     if (r != 0 && p->o->count == 0)
