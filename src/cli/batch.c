@@ -58,7 +58,7 @@ static int print_array(const struct batch *b)
     for (size_t i = 0; i < b->count && code == EXIT_DONE; i++) {
         struct buf text = BUF_INIT;
         if (job_print(&b->jobs[i], &text) == 0)
-            output_item(&array, buf_str(&text), text.len);
+            output_item(&array, &text);
         else
             code = say_no_memory();
         buf_release(&text);
@@ -128,6 +128,7 @@ static int run_dry(struct batch *b)
 
 static int run_open(struct batch *b, struct queue *q)
 {
+    char count[EACH_COUNT_LEN];
     int code = b->skip ? batch_leave_out_used(b, q) : EXIT_DONE;
     if (code == EXIT_DONE)
         code = store(b, q);
@@ -136,8 +137,10 @@ static int run_open(struct batch *b, struct queue *q)
     bool wait = option_on(b->c, "wait");
     if (!wait || !option_on(b->c, "json"))
         code = print_jobs(b);
-    if (code != EXIT_DONE)
+    if (code != EXIT_DONE) {
+        say("%s are enqueued all the same", each_count(b->count, "job", count));
         return code;
+    }
     if (wait)
         return wait_for_all(b, q);
     open_say_idle(b->c, q);

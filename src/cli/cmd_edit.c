@@ -154,13 +154,14 @@ static int run(struct call *c)
     struct queue q;
     bool flags = jobflags_given(c);
     bool words = flags || c->arg_count > 1;
-    if (flags && jobflags_check(c) != 0)
-        return EXIT_USAGE;
+    int code = flags ? jobflags_check(c) : EXIT_DONE;
+    if (code != EXIT_DONE)
+        return code;
     if (!words && !(isatty(STDIN_FILENO) && isatty(STDOUT_FILENO))) {
         say("edit: what? give '{JSON}' or flags; an editor needs a terminal");
         return EXIT_USAGE;
     }
-    int code = open_to_write(c, &q);
+    code = open_to_write(c, &q);
     if (code != EXIT_DONE)
         return code;
     code = words ? edit_by_words(c, &q) : edit_in_editor(&q, c->args[0]);

@@ -76,10 +76,13 @@ static int run_form(const struct call *c, struct enqueue_source *s)
 static int run(struct call *c)
 {
     struct enqueue_source s = {.flags = jobflags_given(c)};
-    if (check_call(c) != 0 || (s.flags && jobflags_check(c) != 0))
+    if (check_call(c) != 0)
         return EXIT_USAGE;
+    int code = s.flags ? jobflags_check(c) : EXIT_DONE;
+    if (code != EXIT_DONE)
+        return code;
     struct buf cwd = BUF_INIT;
-    int code = EXIT_FAILED;
+    code = EXIT_FAILED;
     if (option_on(c, "cwd") || jobflags_current_dir(&cwd) == 0) {
         s.cwd = buf_str(&cwd);
         code = run_form(c, &s);

@@ -29,12 +29,12 @@ static void print_finding(const struct fsck_finding *f, void *arg)
         buf_adds(&out, ", ");
         output_string(&out, "text", f->text);
         buf_addc(&out, '}');
-        output_item(&r->array, buf_str(&out), out.len);
+        output_item(&r->array, &out);
     } else {
         escape_adds(&out, f->place);
         buf_adds(&out, ": ");
         escape_adds(&out, f->text);
-        puts(buf_str(&out));
+        output_line(&out);
     }
     buf_release(&out);
 }

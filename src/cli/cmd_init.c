@@ -6,6 +6,7 @@
 #include "base/escape.h"
 #include "cli/commands.h"
 #include "cli/options.h"
+#include "cli/output.h"
 #include "cli/say.h"
 #include "queue/queue.h"
 
@@ -22,7 +23,7 @@ static int run(struct call *c)
         return say_error(&err);
     struct buf shown = BUF_INIT;
     escape_adds(&shown, made);
-    puts(buf_str(&shown));
+    output_line(&shown);
     buf_release(&shown);
     free(made);
     return EXIT_DONE;

@@ -34,7 +34,7 @@ static void add_row(struct listing *l, const struct found *f)
     jobtext_attempts(l->q, f, attempts);
     term_time(jobtext_updated_us(f), updated);
     table_add(l->table, f->name.id);
-    table_add(l->table, buf_str(&command));
+    table_add_buf(l->table, &command);
     table_add_colour(l->table, term_state_colour(f->state), dir_name(f->state));
     table_addf(l->table, "%d", jobtext_priority(f));
     table_add(l->table, attempts);
@@ -45,10 +45,10 @@ static void add_row(struct listing *l, const struct found *f)
 static void print_formatted(const struct listing *l, const struct buf *json)
 {
     struct json_doc *doc = json_parse(json->data, json->len, NULL, NULL);
-    struct buf line = BUF_INIT;
+    struct buf line = {.failed = !doc}; /* it is our own text: only memory can fail */
     if (doc)
         jobtext_format(l->format, doc, &line);
-    fputs(buf_str(&line), stdout);
+    output_text(&line);
     buf_release(&line);
     json_free(doc);
 }
@@ -63,7 +63,7 @@ static void print_json(struct listing *l, struct found *f)
     } else if (l->format) {
         print_formatted(l, &json);
     } else {
-        output_item(&l->array, json.data, json.len);
+        output_item(&l->array, &json);
     }
     buf_release(&json);
 }

@@ -1,4 +1,5 @@
 /* cmd_show.c: everything about one job. */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -9,6 +10,7 @@
 #include "cli/jobtext.h"
 #include "cli/open.h"
 #include "cli/options.h"
+#include "cli/output.h"
 #include "cli/say.h"
 #include "cli/show.h"
 #include "cli/table.h"
@@ -24,7 +26,7 @@ static void print_member(const char *name, const char *raw)
     escape_adds(&line, name);
     buf_addf(&line, "%*s  ", (int)(line.len < NAME_WIDTH ? NAME_WIDTH - line.len : 0), "");
     jobtext_value(raw, &line);
-    puts(buf_str(&line));
+    output_line(&line);
     buf_release(&line);
 }
 
@@ -43,11 +45,12 @@ static void print_members(const struct json_doc *doc)
 
 static void print_place(const struct queue *q, const struct found *f)
 {
-    struct buf path = BUF_INIT, shown = BUF_INIT;
-    buf_addf(&path, "%s/%s/%s", q->spool->path, dir_name(f->state), f->file);
-    escape_adds(&shown, buf_str(&path));
-    printf("%-*s  %s\n", NAME_WIDTH, "file", buf_str(&shown));
-    buf_release(&path);
+    struct buf shown = BUF_INIT;
+    buf_addf(&shown, "%-*s  ", NAME_WIDTH, "file");
+    escape_adds(&shown, q->spool->path);
+    buf_addf(&shown, "/%s/", dir_name(f->state));
+    escape_adds(&shown, f->file);
+    output_line(&shown);
     buf_release(&shown);
 }
 
@@ -116,6 +119,8 @@ static int print_runs(const struct json_doc *doc, bool no_color)
         {"MEM", true, false},  {"ERROR", false, true},
     };
     cJSON *history = json_value(doc, "history");
+    if (!history && errno == ENOMEM)
+        return say_no_memory();
     if (!cJSON_IsArray(history) || !history->child) {
         cJSON_Delete(history);
         return EXIT_DONE;
@@ -138,7 +143,7 @@ int show_job(const struct call *c, struct queue *q, struct found *f)
     if (find_json(q, f, &json, &err) != 0)
         code = say_error(&err);
     else if (option_on(c, "json"))
-        fwrite(json.data, 1, json.len, stdout);
+        output_text(&json);
     else {
         struct json_doc *doc = json_parse(json.data, json.len, NULL, &err);
         if (doc) {

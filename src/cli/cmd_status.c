@@ -78,10 +78,9 @@ static int print_json(const struct status *s)
             gap = ",\n";
         }
     buf_adds(&out, "]}\n");
-    fputs(buf_str(&out), stdout);
-    int code = out.failed ? say_no_memory() : EXIT_DONE;
+    output_text(&out);
     buf_release(&out);
-    return code;
+    return EXIT_DONE;
 }
 
 /* --- for people ----------------------------------------------------------- */
@@ -129,8 +128,9 @@ static void print_counts(const struct status *s, bool colour)
 static int print_text(const struct call *c, const struct status *s)
 {
     struct buf path = BUF_INIT;
+    buf_addf(&path, "%-10s ", "spool");
     escape_adds(&path, s->path);
-    printf("%-10s %s\n", "spool", buf_str(&path));
+    output_line(&path);
     buf_release(&path);
     print_counts(s, term_may_colour(c->no_color));
     if (s->is_closed[DIR_WORKERS])
@@ -185,6 +185,8 @@ static int run(struct call *c)
         return EXIT_FAILED;
     s.path = opened == OPEN_DONE ? strdup(q.spool->path)
                                  : spool_locate(c->spool, &is_default, &err);
+    if (!s.path && err.kind == ERR_NONE)
+        err_no_memory(&err);
     int code = s.path ? print(c, opened == OPEN_DONE ? &q : NULL, &s) : say_error(&err);
     free(s.path);
     if (opened == OPEN_DONE)

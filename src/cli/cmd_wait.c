@@ -4,6 +4,7 @@
 #include "cli/commands.h"
 #include "cli/open.h"
 #include "cli/options.h"
+#include "cli/output.h"
 #include "cli/say.h"
 #include "cli/term.h"
 #include "cli/waiting.h"
@@ -16,10 +17,16 @@ static void print_json(const struct call *c, struct queue *q, int code)
     for (size_t i = 0; i < c->arg_count; i++) {
         struct found f;
         struct buf text = BUF_INIT;
-        if (find_job(q, c->args[i], &f, NULL) != 0)
+        struct err err = ERR_INIT;
+        if (find_job(q, c->args[i], &f, &err) != 0) {
+            if (err.kind != ERR_UNKNOWN)
+                output_lose();
             continue;
-        if (find_json(q, &f, &text, NULL) == 0)
-            printf("%s%s", gap, buf_str(&text));
+        }
+        fputs(gap, stdout);
+        if (find_json(q, &f, &text, NULL) != 0)
+            text.failed = true;
+        output_text(&text);
         gap = ",\n";
         buf_release(&text);
         found_release(&f);

@@ -169,7 +169,7 @@ static int list_json(const struct workers_seen *seen)
         if (seen->record[i].role != LIVE_WORKER)
             continue;
         worker_row_json(seen, &seen->record[i], &item);
-        output_item(&a, buf_str(&item), item.len);
+        output_item(&a, &item);
         buf_release(&item);
     }
     output_end(&a);

@@ -49,7 +49,7 @@ static void add_row(struct listing *l, const struct found *f)
     jobtext_attempts(l->q, f, attempts);
     term_time(jobtext_updated_us(f), updated);
     table_add(l->table, f->name.id);
-    table_add(l->table, buf_str(&command));
+    table_add_buf(l->table, &command);
     table_add(l->table, attempts);
     table_add(l->table, updated);
     table_add(l->table, reason_of(f));
@@ -64,7 +64,7 @@ static int visit(struct found *f, void *arg)
     if (!l->json) {
         add_row(l, f);
     } else if (find_json(l->q, f, &json, &err) == 0) {
-        output_item(&l->array, json.data, json.len);
+        output_item(&l->array, &json);
     } else {
         l->failed = true;
         say_error_of(&err, f->name.id);
@@ -141,7 +141,7 @@ static void print_groups_json(const struct group *groups, size_t n)
         buf_addf(&out, "{\"count\": %zu, ", groups[i].count);
         output_string(&out, "reason", groups[i].reason);
         buf_addc(&out, '}');
-        output_item(&array, buf_str(&out), out.len);
+        output_item(&array, &out);
         buf_release(&out);
     }
     output_end(&array);

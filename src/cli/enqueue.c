@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/io.h"
 #include "cli/jobflags.h"
+#include "cli/output.h"
 #include "cli/say.h"
 
 const char *enqueue_file_name(const char *file)
@@ -96,7 +97,7 @@ int enqueue_print(const struct job *job)
     struct buf text = BUF_INIT;
     int result = job_print(job, &text);
     if (result == 0)
-        fwrite(text.data, 1, text.len, stdout);
+        output_text(&text);
     else
         say_no_memory();
     buf_release(&text);

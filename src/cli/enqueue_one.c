@@ -7,6 +7,7 @@
 #include "cli/enqueue.h"
 #include "cli/open.h"
 #include "cli/options.h"
+#include "cli/output.h"
 #include "cli/say.h"
 #include "cli/term.h"
 #include "cli/waiting.h"
@@ -121,9 +122,18 @@ static int print_document(struct queue *q, const struct job *job, struct stored 
         return enqueue_print(job);
     int result = find_json(q, &s->there, &text, &err);
     if (result == 0)
-        fwrite(text.data, 1, text.len, stdout);
+        output_text(&text);
     buf_release(&text);
     return result == 0 ? EXIT_DONE : say_error(&err);
+}
+
+/* Nobody must think that it is not there. */
+static int print_stored(struct queue *q, const struct job *job, struct stored *s)
+{
+    int code = print_document(q, job, s);
+    if (code != EXIT_DONE && !s->is_there)
+        say("%s is enqueued all the same", job->id);
+    return code;
 }
 
 static void say_there(const struct stored *s)
@@ -159,7 +169,7 @@ static int answer(const struct call *c, struct queue *q, const struct job *job, 
     if (!json)
         puts(job->id);
     else if (!wait)
-        return print_document(q, job, s);
+        return print_stored(q, job, s);
     if (wait)
         return waiting_for_one(c, q, job->id, json);
     open_say_idle(c, q);

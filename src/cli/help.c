@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cli/options.h"
+#include "cli/output.h"
 #include "cli/say.h"
 #include "job/job.h"
 
@@ -139,7 +140,7 @@ static int print_schema(void)
     struct buf text = BUF_INIT;
     int result = job_print_schema(&text);
     if (result == 0)
-        fwrite(text.data, 1, text.len, stdout);
+        output_text(&text);
     buf_release(&text);
     return result == 0 ? EXIT_DONE : say_no_memory();
 }

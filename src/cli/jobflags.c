@@ -1,6 +1,7 @@
 /* jobflags.c: a table of flag, member and how the value becomes JSON. */
 #include "cli/jobflags.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -225,8 +226,11 @@ static char *current_dir(void)
     char *here = getcwd(NULL, 0);
     if (here && utf8_valid(here, strlen(here), NULL))
         return here;
-    say("the current directory %s; give --cwd with a path that starts with \"/\"",
-        here ? "has a name that is not UTF-8" : "cannot be told");
+    if (!here && errno == ENOMEM)
+        say_no_memory();
+    else
+        say("the current directory %s; give --cwd with a path that starts with \"/\"",
+            here ? "has a name that is not UTF-8" : "cannot be told");
     free(here);
     return NULL;
 }
@@ -275,7 +279,7 @@ static int check_words(const struct call *c)
 int jobflags_check(const struct call *c)
 {
     if (check_words(c) != 0)
-        return -1;
+        return EXIT_USAGE;
     struct json_doc *doc = json_new();
     struct buf text = BUF_INIT;
     struct err err = ERR_INIT;
@@ -285,16 +289,16 @@ int jobflags_check(const struct call *c)
         if (!json_has(doc, "command") && !json_has(doc, "argv"))
             json_set_string(doc, "command", "true");
     }
-    int result = doc ? json_print(doc, &text) : -1;
-    if (result != 0)
-        say_no_memory();
-    else if ((result = job_parse(&job, text.data, text.len, NULL, &err)) != 0)
-        say_error(&err);
-    else
+    int code = EXIT_DONE;
+    if (!doc || json_print(doc, &text) != 0)
+        code = say_no_memory();
+    else if (job_parse(&job, text.data, text.len, NULL, &err) == 0)
         job_release(&job);
+    else if ((code = say_error(&err)) == EXIT_FAILED && err.kind != ERR_SYSTEM)
+        code = EXIT_USAGE;
     json_free(doc);
     buf_release(&text);
-    return result;
+    return code;
 }
 
 int jobflags_current_dir(struct buf *raw)

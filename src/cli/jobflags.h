@@ -25,8 +25,8 @@
 
 bool jobflags_given(const struct call *c);
 
-/* Are the values good by themselves?  0, or -1 when it has been said that they are
- * not: EXIT_USAGE. */
+/* Are the values good by themselves?  EXIT_...; EXIT_USAGE: it has been said that they
+ * are not. */
 int jobflags_check(const struct call *c);
 
 /* Put them into a document.  For an edit what they exclude becomes null ("take it

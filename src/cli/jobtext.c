@@ -2,6 +2,7 @@
  * authority for priority and attempts, for ended ones the document. */
 #include "cli/jobtext.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -45,7 +46,9 @@ void jobtext_value(const char *raw, struct buf *out)
 {
     if (!raw)
         return;
+    errno = 0;
     cJSON *value = raw[0] == '"' ? cJSON_Parse(raw) : NULL;
+    out->failed |= !value && errno == ENOMEM;
     escape_adds(out, cJSON_IsString(value) ? value->valuestring : raw);
     cJSON_Delete(value);
 }

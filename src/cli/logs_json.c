@@ -8,6 +8,7 @@
 #include "base/io.h"
 #include "cli/cli.h"
 #include "cli/logs_read.h"
+#include "cli/output.h"
 #include "cli/say.h"
 #include "cli/tail.h"
 #include "job/json.h"
@@ -31,6 +32,7 @@ static int add_stream(const struct logs_reading *r, enum logs_stream which, stru
     int result = read_stream(r, which, &text);
     buf_adds(out, which == LOGS_OUT ? ", \"stdout\": " : ", \"stderr\": ");
     json_add_string(out, buf_str(&text), text.len);
+    out->failed |= text.failed;
     buf_release(&text);
     return result;
 }
@@ -48,10 +50,8 @@ int logs_print_json(struct logs_reading *r, int run)
     buf_adds(&out, "}\n");
     if (result != 0)
         say("%s: cannot read the log of run %d: %s", r->id, run, strerror(errno));
-    else if (out.failed)
-        result = say_no_memory();
     else
-        fwrite(out.data, 1, out.len, stdout);
+        output_text(&out);
     buf_release(&out);
     return result == 0 ? EXIT_DONE : EXIT_FAILED;
 }

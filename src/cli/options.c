@@ -278,16 +278,14 @@ int options_parse(struct call *c, int argc, char **argv)
     *c = (struct call){0};
     c->args = calloc((size_t)argc + 1, sizeof *c->args);
     c->given = calloc((size_t)argc + 1, sizeof *c->given);
-    if (!c->args || !c->given) {
-        say("out of memory");
-        return -1;
-    }
+    if (!c->args || !c->given)
+        return say_no_memory();
     struct reader r = {argv + (argc > 0), c};
     if (read_command(&r) != 0 || read_rest(&r) != 0)
-        return -1;
+        return EXIT_USAGE;
     if (c->help || c->version || !c->cmd || !c->cmd->exec)
-        return 0;
-    return check_count(c);
+        return EXIT_DONE;
+    return check_count(c) == 0 ? EXIT_DONE : EXIT_USAGE;
 }
 
 void options_release(struct call *c)

@@ -14,7 +14,7 @@
 #include "cli/cli.h"
 
 /* Read a whole call (argv[1] on) into *c; argv must outlive it.  An empty call
- * has cmd NULL; a group without its subcommand has exec NULL. */
+ * has cmd NULL; a group without its subcommand has exec NULL.  EXIT_... */
 int options_parse(struct call *c, int argc, char **argv);
 void options_release(struct call *c);
 

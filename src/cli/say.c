@@ -1,9 +1,11 @@
 /* say.c: a line is put together first and written at once, so that lines of
- * several processes do not mix. */
+ * several processes do not mix.  Where there is no memory for that it is still
+ * written: it may be the one that says so. */
 #include "cli/say.h"
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -13,7 +15,19 @@
 
 #define SAY_MAX 4096
 
-static void write_line(const char *text)
+/* The least that escape.h promises, in place. */
+static void write_plain(char *text)
+{
+    static const char name[] = "queuectl: ";
+    for (char *c = text; *c; c++)
+        if (*c < 0x20 || *c > 0x7E)
+            *c = '?';
+    (void)io_write_all(STDERR_FILENO, name, sizeof name - 1);
+    (void)io_write_all(STDERR_FILENO, text, strlen(text));
+    (void)io_write_all(STDERR_FILENO, "\n", 1);
+}
+
+static void write_line(char *text)
 {
     struct buf line = BUF_INIT;
     buf_adds(&line, "queuectl: ");
@@ -21,7 +35,9 @@ static void write_line(const char *text)
     buf_addc(&line, '\n');
     /* Results that were printed before the complaint come before it. */
     fflush(stdout);
-    if (!line.failed)
+    if (line.failed)
+        write_plain(text);
+    else
         (void)io_write_all(STDERR_FILENO, line.data, line.len);
     buf_release(&line);
 }

@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/buf.h"
 #include "base/escape.h"
 
 #define GAP 2           /* blanks between columns */
@@ -175,6 +174,12 @@ void table_add_colour(struct table *t, enum colour colour, const char *text)
 void table_add(struct table *t, const char *text)
 {
     table_add_colour(t, COLOUR_NONE, text);
+}
+
+void table_add_buf(struct table *t, const struct buf *text)
+{
+    t->failed |= text->failed;
+    table_add(t, buf_str(text));
 }
 
 void table_addf(struct table *t, const char *fmt, ...)

@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/buf.h"
 #include "cli/term.h"
 
 #define TABLE_LOOKAHEAD 1000 /* rows */
@@ -28,6 +29,7 @@ struct table;
 struct table *table_new(const struct table_column *columns, size_t n, bool no_color);
 /* The next cell; a row ends with its last column. */
 void table_add(struct table *t, const char *text);
+void table_add_buf(struct table *t, const struct buf *text);
 void table_add_colour(struct table *t, enum colour colour, const char *text);
 void table_addf(struct table *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* Print what is left, and free. 0, or -1: there was not memory enough. */

@@ -114,7 +114,7 @@ static int print_ended(struct queue *q, const char *id, struct output_array *arr
         return EXIT_DONE; /* that it is gone, or not there yet, has been said */
     int result = find_json(q, &f, &text, &err);
     if (result == 0)
-        output_item(array, buf_str(&text), text.len);
+        output_item(array, &text);
     buf_release(&text);
     found_release(&f);
     return result == 0 ? EXIT_DONE : say_error(&err);
@@ -171,7 +171,7 @@ int waiting_for_one(const struct call *c, struct queue *q, const char *id, bool 
         return code == EXIT_FAILED ? code : say_error(&err);
     struct buf text = BUF_INIT;
     if (json && find_json(q, &f, &text, &err) == 0)
-        fwrite(text.data, 1, text.len, stdout);
+        output_text(&text);
     else if (json)
         say_error(&err);
     code = code_of(&f);

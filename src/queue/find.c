@@ -40,17 +40,29 @@ void found_release(struct found *f)
     buf_release(&f->text);
 }
 
-static void unreadable(struct found *f, const char *why)
+static int unreadable(struct found *f, const char *why, struct err *err)
 {
-    f->job = (struct job){0};
-    f->job.last_error = strdup(why);
+    f->job = (struct job){.last_error = strdup(why)};
+    if (!f->job.last_error)
+        return err_no_memory(err);
     snprintf(f->job.id, sizeof f->job.id, "%s", f->name.id);
+    return 0;
+}
+
+/* What is no job's is no error; that we could not find out is one. */
+static int parse(struct found *f, struct err *err)
+{
+    struct err bad = ERR_INIT;
+    if (job_parse(&f->job, buf_str(&f->text), f->text.len, NULL, &bad) == 0)
+        return 0;
+    if (bad.kind == ERR_SYSTEM)
+        return err_no_memory(err);
+    return unreadable(f, bad.text, err);
 }
 
 int found_read(struct queue *q, struct found *f, struct err *err)
 {
     struct file_seen seen;
-    struct err bad = ERR_INIT;
     f->text = (struct buf)BUF_INIT;
     f->job = (struct job){0};
     if (!name_parse(f->state, f->file, &f->name))
@@ -67,11 +79,10 @@ int found_read(struct queue *q, struct found *f, struct err *err)
         buf_release(&f->text);
         return -1;
     }
-    if (look != FILE_OK)
-        unreadable(f, seen.why);
-    else if (job_parse(&f->job, buf_str(&f->text), f->text.len, NULL, &bad) != 0)
-        unreadable(f, bad.text);
-    return 0;
+    int r = look == FILE_OK ? parse(f, err) : unreadable(f, seen.why, err);
+    if (r != 0)
+        buf_release(&f->text);
+    return r;
 }
 
 bool find_dropped(const struct queue *q, const char *id)
