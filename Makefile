@@ -5,7 +5,7 @@
 # the targets that compile: a fresh machine has git, make and a shell, so
 # pkg-config may be asked only after that.  `make help` lists all of it.
 
-FRONT := all demo test test-clients fuzz clock soak unit lint deps schema install uninstall clean help
+FRONT := all demo test test-clients fuzz clock soak crash unit lint deps schema install uninstall clean help
 .PHONY: $(FRONT) core lib units fuzzers bins lint-parts FORCE
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
@@ -154,6 +154,11 @@ fuzz:
 	@sh contrib/install-deps.sh build fuzz
 	@QUEUECTL_BUILD='$(BUILD)' tests/fuzz/run $(FUZZ_SECONDS) $(FUZZ)
 
+# Each allocation of each command fails, in turn.
+crash: all
+	@sh contrib/install-deps.sh test
+	@QUEUECTL_BIN='$(abspath $(PROGRAM))' MALLOC=all tests/crash/test_malloc.sh
+
 lint:
 	@sh contrib/install-deps.sh build unit lint
 	+@$(MAKE) -k lint-parts
@@ -182,6 +187,7 @@ help:
 	@echo 'make test        all tests: as built, with sanitizers, and with the poll backend'
 	@echo '                 (PASSES="normal sanitized poll", TESTS="tests/cli/x.bats ..." for less)'
 	@echo 'make test-clients  contrib/clients in all ten languages (installs these)'
+	@echo 'make crash       every allocation of every command fails, in turn'
 	@echo 'make clock       the clock is set an hour, ten years, a little: all cases'
 	@echo 'make soak        200,000 jobs while workers are killed, operators at work by hand'
 	@echo 'make unit        the C unit tests alone'
