@@ -5,7 +5,7 @@
 # the targets that compile: a fresh machine has git, make and a shell, so
 # pkg-config may be asked only after that.  `make help` lists all of it.
 
-FRONT := all demo test test-clients fuzz clock soak crash unit lint deps schema install uninstall clean help
+FRONT := all demo test test-clients fuzz clock soak crash model unit lint deps schema install uninstall clean help
 .PHONY: $(FRONT) core lib units fuzzers bins lint-parts FORCE
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
@@ -166,6 +166,11 @@ lint:
 deps:
 	@sh contrib/install-deps.sh all
 
+# Every interleaving of the protocol; a slice is in `make test`.
+model:
+	@sh contrib/install-deps.sh model
+	@tests/model/check --whole
+
 # All of it: ten minutes or more.  Slices of both are in `make test`.
 SOAK := QUEUECTL_BIN='$(abspath $(PROGRAM))' QUEUECTL_BUILD='$(abspath $(BUILD))' python3 tests/stress
 soak: all
@@ -190,6 +195,7 @@ help:
 	@echo 'make crash       every allocation of every command fails, in turn'
 	@echo 'make clock       the clock is set an hour, ten years, a little: all cases'
 	@echo 'make soak        200,000 jobs while workers are killed, operators at work by hand'
+	@echo 'make model       the protocol under every interleaving of its steps (spin)'
 	@echo 'make unit        the C unit tests alone'
 	@echo 'make fuzz        each format of tests/fuzz for FUZZ_SECONDS=600 (FUZZ="names times ...")'
 	@echo 'make lint        cppcheck, shellcheck, mandoc, clang, layers'

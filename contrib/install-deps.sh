@@ -1,12 +1,12 @@
 #!/bin/sh
-# install-deps.sh [build|unit|test|fuzz|lint|clients|all]...: what queuectl needs to be
+# install-deps.sh [build|unit|test|fuzz|model|lint|clients|all]...: what queuectl needs to be
 # built, tested and linted.  Installs what is missing with apt-get (Debian,
 # Ubuntu; as root or through sudo); elsewhere names it.  Says nothing and costs
 # little when all is there.  DEPS=no in the environment forbids installation.
 set -eu
 
 usage() {
-    echo "usage: install-deps.sh [build|unit|test|fuzz|lint|clients|all]..." >&2
+    echo "usage: install-deps.sh [build|unit|test|fuzz|model|lint|clients|all]..." >&2
     exit 2
 }
 
@@ -27,6 +27,7 @@ table() {
     test)
         table unit
         table fuzz
+        table model
         echo 'bash           command bash'
         echo 'bats           command bats'
         echo 'jq             command jq'
@@ -46,6 +47,11 @@ table() {
         echo 'openssh-sftp-server command /usr/lib/openssh/sftp-server'
         echo 'unzip          command unzip'
         echo 'vim-tiny       command vim.tiny'
+        ;;
+    model)
+        echo 'spin           command spin'
+        echo 'gcc            command cc'
+        echo 'python3        command python3'
         ;;
     fuzz)
         echo 'clang          command clang'

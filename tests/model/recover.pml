@@ -1,0 +1,113 @@
+/* recover.pml: what a pool does about the runs of dead workers.
+ *
+ *   src/queue/recover.c   recover_run(), settle()
+ *   src/spool/live.c      live_is_alive()
+ */
+
+#ifdef B_LIVE_BY_LEASE /* stopped for a while is not dead */
+#define is_orphan(r)  (processing[r] != NOTHING)
+#else
+#define is_orphan(r)  (processing[r] != NOTHING && lock_of[life_of[r]] == 0)
+#endif
+
+#define never_started(r)  (record_run[life_of[r]] != (r) || !record_pid[life_of[r]])
+
+/* idlock_clear() */
+inline clear_lock(fd, r)
+{
+    atomic {
+        if
+        :: says[fd] == r -> says[fd] = NOBODY
+        :: else
+        fi
+    }
+}
+
+inline settle(fd, r, doc, living)
+{
+    doc = processing[r]; /* file_inspect: its content */
+    if
+    :: doc == NOTHING    /* gone: settled */
+#ifdef B_RESULT_BY_ATTEMPT
+    :: doc > PLAIN && doc != CANCELLED && attempt_of[run_of(doc)] == attempt_of[r] ->
+        fate[r] = fate[run_of(doc)];
+#else
+    :: doc == RESULT(r) ->
+#endif
+        clear_lock(fd, r);
+        finish_move(r)
+    :: else ->
+#ifndef WORKER_IS_RUN
+        look_for_run(r, living);
+#endif
+        if
+        :: living
+        :: !living ->
+            clear_lock(fd, r);
+            if
+            :: never_started(r) -> put_back(r)
+            :: !never_started(r) -> store(r, AGAIN); finish_move(r)
+            fi
+        fi
+    fi
+}
+
+/* A look through processing/: any run whose worker is dead. */
+inline find_orphan(r)
+{
+    atomic {
+        if
+        :: is_orphan(1) -> r = 1
+#if RUNS > 1
+        :: is_orphan(2) -> r = 2
+#endif
+#if RUNS > 2
+        :: is_orphan(3) -> r = 3
+#endif
+#if RUNS > 3
+        :: is_orphan(4) -> r = 4
+#endif
+#if RUNS > 4
+        :: is_orphan(5) -> r = 5
+#endif
+        fi
+    }
+}
+
+/* recover_run(), each half a second.  Between two looks at a run that lives on
+ * something has to change: looking again and again is left out. */
+proctype recoverer(byte me)
+{
+    byte r, fd, doc;
+    bool got, fresh, living;
+born_again:
+    {
+end_idle:
+        do
+        :: find_orphan(r);
+#ifdef WORKER_IS_RUN
+            got = true;
+#else
+            take_lock(me, fd, got, fresh);
+#endif
+            if
+            :: got ->
+                settle(fd, r, doc, living);
+                atomic { close_id(me, fd) }
+            :: !got -> living = in_processing(r)
+            fi;
+            if
+            :: living ->
+                told[r] = true; /* end_processes(): TERM, after the grace KILL */
+                ended[r] || !in_processing(r) || !id_is_held
+            :: else
+            fi;
+            atomic { r = 0; doc = 0; got = false; fresh = false; living = false }
+        od
+    } unless_killed(me);
+    atomic {
+        killed[me] = false;
+        r = 0; fd = 0; doc = 0; got = false; fresh = false; living = false
+    };
+    goto born_again
+}
