@@ -121,8 +121,10 @@ void open_say_stuck(const struct call *c, struct queue *q)
         say("paused since %s; go on with: queuectl resume", since);
         return;
     }
-    if (spool_is_full(q->spool))
-        say("the disk is full: nothing is started until there is room");
+    enum spool_room room = spool_room(q->spool);
+    if (room != SPOOL_ROOM)
+        say("the %s: nothing is started until there is room",
+            room == SPOOL_FULL ? "disk is full" : "file system is read-only");
     struct workers_seen seen;
     if (spool_is_closed(q->spool, DIR_WORKERS) || workers_look(q, &seen, NULL) != 0)
         return;

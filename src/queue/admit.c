@@ -97,7 +97,7 @@ static void trouble(struct admission *a, struct entry *e, const struct err *err)
         return;
     }
     e->d->look_us = a->mono_us + TROUBLE_US;
-    settle(e, ADMIT_ERROR);
+    settle(e, spool_refused(err->errnum) ? ADMIT_REFUSED : ADMIT_ERROR);
 }
 
 static void look_later(struct admission *a, struct entry *e, int64_t pause_us)

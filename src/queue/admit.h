@@ -31,7 +31,8 @@ enum admit_fate {
     ADMIT_REJECTED, /* it lies in quarantine/; why */
     ADMIT_LATER,    /* look again at look_us (set here) */
     ADMIT_STUCK,    /* trouble with this one (why), no verdict: look again at look_us */
-    ADMIT_ERROR     /* trouble that others will have too (why): look again at look_us */
+    ADMIT_ERROR,    /* trouble that others will have too (why): look again at look_us */
+    ADMIT_REFUSED   /* the same; the disk takes nothing more */
 };
 
 /* Each file's fate is told once, in whichever of the calls below it is known; from

@@ -17,12 +17,18 @@
 
 int arrival_refuse_full(const struct queue *q, struct err *err)
 {
-    if (!spool_is_full(q->spool))
+    enum spool_room room = spool_room(q->spool);
+    if (room == SPOOL_ROOM)
         return 0;
-    err_set(err, ERR_SYSTEM, "the disk of %s is full (under %d MiB or 16 inodes free); nothing "
-            "was enqueued", q->spool->path, SPOOL_FLOOR_BYTES / 1024 / 1024);
+    if (room == SPOOL_READ_ONLY)
+        err_set(err, ERR_SYSTEM, "%s is on a read-only file system; nothing was enqueued",
+                q->spool->path);
+    else
+        err_set(err, ERR_SYSTEM, "the disk of %s is full (under %d MiB or %d inodes free); "
+                "nothing was enqueued", q->spool->path, SPOOL_FLOOR_BYTES / 1024 / 1024,
+                SPOOL_FLOOR_INODES);
     if (err)
-        err->errnum = ENOSPC;
+        err->errnum = room == SPOOL_READ_ONLY ? EROFS : ENOSPC;
     return -1;
 }
 

@@ -62,20 +62,30 @@ int claim_put_back(struct queue *q, struct claim *c)
         n.attempts--;
     n.time_us = not_later_than_now(n.time_us);
     name_format(DIR_PENDING, &n, file);
-    return file_move(q->spool, DIR_PROCESSING, c->run, DIR_PENDING, file);
+    if (file_move(q->spool, DIR_PROCESSING, c->run, DIR_PENDING, file) == 0)
+        return 0;
+    struct stat st;
+    int saved = errno;
+    bool there = fstatat(q->spool->dir[DIR_PROCESSING], c->run, &st, AT_SYMLINK_NOFOLLOW) == 0;
+    errno = saved == ENOENT && there ? ESTALE : saved; /* it is pending/ that was replaced */
+    return -1;
 }
 
 /* To the very name it had, unless its TIME has not come (again). */
-static enum claim_result undo(struct queue *q, struct claim *c, enum claim_result why)
+static enum claim_result undo(struct queue *q, struct claim *c, enum claim_result why,
+                              struct err *err)
 {
     struct name n;
     char file[FILE_NAME_MAX + 1];
     name_parse(c->from, c->file, &n);
     n.time_us = not_later_than_now(n.time_us);
     name_format(c->from, &n, file);
-    if (file_move(q->spool, DIR_PROCESSING, c->run, c->from, file) != 0)
-        claim_put_back(q, c);
-    return why;
+    if (file_move(q->spool, DIR_PROCESSING, c->run, c->from, file) == 0 ||
+        claim_put_back(q, c) == 0 || errno == ENOENT)
+        return why;
+    if (!err->kind)
+        err_sys(err, "put back", c->run);
+    return CLAIM_STUCK;
 }
 
 static enum claim_result refuse(struct queue *q, struct claim *c, const char *why,
@@ -83,7 +93,7 @@ static enum claim_result refuse(struct queue *q, struct claim *c, const char *wh
 {
     struct misfit m = {c->from, c->file, why, mend};
     if (quarantine_put(q, DIR_PROCESSING, c->run, &m, err) != 0)
-        return undo(q, c, CLAIM_ERROR);
+        return undo(q, c, CLAIM_ERROR, err);
     err_set(err, ERR_BAD, "%s/%s: %s; it lies in %s/", dir_name(c->from), c->file, why,
             dir_name(DIR_QUARANTINE));
     return CLAIM_REFUSED;
@@ -141,7 +151,7 @@ static enum claim_result read_document(struct queue *q, struct claim *c, struct 
         r = CLAIM_LOST;
         break;
     case FILE_NOT_YET:
-        r = is_young(&seen.st) ? undo(q, c, CLAIM_NOT_YET)
+        r = is_young(&seen.st) ? undo(q, c, CLAIM_NOT_YET, err)
                                : refuse(q, c, seen.why, seen.mend, err);
         break;
     case FILE_MISFIT:
@@ -149,21 +159,21 @@ static enum claim_result read_document(struct queue *q, struct claim *c, struct 
         break;
     case FILE_TROUBLE:
         err_sys(err, "read", c->run);
-        r = undo(q, c, CLAIM_ERROR);
+        r = undo(q, c, CLAIM_ERROR, err);
         break;
     }
     if (r == CLAIM_WON && job_parse(&c->job, buf_str(&text), text.len, &incomplete, err) != 0) {
         char why[sizeof err->text];
         snprintf(why, sizeof why, "%s", err->text);
         if (err->kind == ERR_SYSTEM)
-            r = undo(q, c, CLAIM_ERROR);
+            r = undo(q, c, CLAIM_ERROR, err);
         else
-            r = incomplete && is_young(&seen.st) ? undo(q, c, CLAIM_NOT_YET)
+            r = incomplete && is_young(&seen.st) ? undo(q, c, CLAIM_NOT_YET, err)
                                                  : refuse(q, c, why, NULL, err);
     }
     bool shared = seen.st.st_nlink > 1 || seen.st.st_uid != geteuid();
     if (r == CLAIM_WON && shared && own_copy(q, c, &text, err) != 0)
-        r = undo(q, c, CLAIM_ERROR);
+        r = undo(q, c, CLAIM_ERROR, err);
     buf_release(&text);
     return r;
 }
@@ -210,9 +220,9 @@ enum claim_result claim_take(struct queue *q, enum dir from, const char *file, s
         r = check_fit(q, c, err);
     if (r == CLAIM_WON && q->settings.durable_claim && make_durable(q) != 0) {
         err_sys(err, "sync the claim of", c->file);
-        r = undo(q, c, CLAIM_ERROR);
+        r = undo(q, c, CLAIM_ERROR, err);
     }
-    if (r != CLAIM_WON)
+    if (r != CLAIM_WON && r != CLAIM_STUCK)
         claim_release(c);
     return r;
 }

@@ -29,13 +29,16 @@ enum claim_result {
     CLAIM_BUSY,    /* its id is locked: a run of it lives, or somebody moves it; look again */
     CLAIM_NOT_YET, /* the file is still being written: it was put back; look again */
     CLAIM_REFUSED, /* it is no job: it lies in quarantine/ (*err says why) */
-    CLAIM_ERROR    /* trouble, no verdict; it lies where it was (*err) */
+    CLAIM_ERROR,   /* trouble, no verdict; it lies where it was (*err) */
+    CLAIM_STUCK    /* the same, but it could not be put back: the caller does that (the disk
+                    * may have become read-only in between), then releases */
 };
 enum claim_result claim_take(struct queue *q, enum dir from, const char *file, struct claim *c,
                              struct err *err);
 void claim_release(struct claim *c);
 
-/* Back to pending/, the attempt not counted: one rename. -1 ENOENT: taken away. */
+/* Back to pending/, the attempt not counted: one rename. -1 ENOENT: taken away;
+ * ESTALE: pending/ is not the folder any more that it was. */
 int claim_put_back(struct queue *q, struct claim *c);
 
 #endif

@@ -33,9 +33,11 @@ void journal_event(struct queue *q, const char *event, const char *id, const cha
     int fd = journal_file(q, at, file);
     if (fd < 0)
         return;
+    if (q->journal_torn) /* what a full disk cut short gets a line of its own */
+        buf_addc(&line, '\n');
     buf_addf(&line, "{\"at\":\"%s\",\"event\":\"%s\",\"id\":\"%s\"%s}\n", at, event, id, more);
     if (!line.failed)
-        io_write_all(fd, line.data, line.len);
+        q->journal_torn = io_write_all(fd, line.data, line.len) != 0;
     buf_release(&line);
 }
 

@@ -24,6 +24,7 @@ struct queue {
     struct err settings_err;   /* its first bad line, if any: worth a warning */
     bool settings_closed;      /* a member cannot read them: `settings` are the defaults */
     int journal_fd;            /* of journal_file, or -1 */
+    bool journal_torn; /* the last write to it failed */
     char journal_file[JOURNAL_FILE_LEN + 1];
     struct drops *drops;       /* see drop.h */
     size_t drops_kept;

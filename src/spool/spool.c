@@ -227,27 +227,46 @@ int spool_refresh(struct spool *sp, struct err *err)
     return replaced;
 }
 
-static bool has_less_than(const struct spool *sp, uint64_t bytes)
+static enum spool_room room_for(const struct spool *sp, uint64_t bytes)
 {
     struct statvfs fs;
     if (fstatvfs(sp->root, &fs) != 0)
-        return false;
-    return (uint64_t)fs.f_bavail * fs.f_frsize < bytes || (fs.f_files > 0 && fs.f_favail < 16);
+        return SPOOL_ROOM;
+    if (fs.f_flag & ST_RDONLY)
+        return SPOOL_READ_ONLY;
+    bool full = (uint64_t)fs.f_bavail * fs.f_frsize < bytes ||
+                (fs.f_files > 0 && fs.f_favail < SPOOL_FLOOR_INODES);
+    return full ? SPOOL_FULL : SPOOL_ROOM;
 }
 
-bool spool_is_full(const struct spool *sp)
+enum spool_room spool_room(const struct spool *sp)
 {
-    return has_less_than(sp, SPOOL_FLOOR_BYTES);
+    return room_for(sp, SPOOL_FLOOR_BYTES);
+}
+
+bool spool_refused(int errnum)
+{
+    return errnum == ENOSPC || errnum == EDQUOT || errnum == EROFS;
+}
+
+/* False: there is no room for it.  Any other trouble says nothing about room. */
+static bool make_reserve(int root, off_t beside)
+{
+    int fd = io_open(root, SPOOL_RESERVE_FILE, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
+    if (fd < 0)
+        return !spool_refused(errno);
+    int r = posix_fallocate(fd, 0, SPOOL_RESERVE_BYTES + beside);
+    if (r == 0 && beside > 0 && ftruncate(fd, SPOOL_RESERVE_BYTES) != 0)
+        r = errno;
+    if (r != 0)
+        unlinkat(root, SPOOL_RESERVE_FILE, 0);
+    close(fd);
+    return !spool_refused(r);
 }
 
 void spool_make_reserve(int root)
 {
-    int fd = io_open(root, SPOOL_RESERVE_FILE, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
-    if (fd < 0)
-        return;
-    if (posix_fallocate(fd, 0, SPOOL_RESERVE_BYTES) != 0)
-        unlinkat(root, SPOOL_RESERVE_FILE, 0);
-    close(fd);
+    make_reserve(root, 0);
 }
 
 int spool_check_file_system(int root, const char *path, struct err *err)
@@ -259,15 +278,20 @@ int spool_check_file_system(int root, const char *path, struct err *err)
     return 0;
 }
 
-void spool_reserve_release(const struct spool *sp)
+bool spool_reserve_release(const struct spool *sp)
 {
-    unlinkat(sp->root, SPOOL_RESERVE_FILE, 0);
+    return unlinkat(sp->root, SPOOL_RESERVE_FILE, 0) == 0;
 }
 
 void spool_reserve_restore(const struct spool *sp)
 {
     struct stat st;
     if (fstatat(sp->root, SPOOL_RESERVE_FILE, &st, AT_SYMLINK_NOFOLLOW) != 0 && errno == ENOENT &&
-        !has_less_than(sp, SPOOL_FLOOR_BYTES + 2 * SPOOL_RESERVE_BYTES))
-        spool_make_reserve(sp->root);
+        room_for(sp, SPOOL_FLOOR_BYTES + 2 * SPOOL_RESERVE_BYTES) == SPOOL_ROOM)
+        make_reserve(sp->root, 0);
+}
+
+bool spool_reserve_regain(const struct spool *sp)
+{
+    return make_reserve(sp->root, SPOOL_FLOOR_BYTES);
 }

@@ -19,6 +19,7 @@
 #define SPOOL_RESERVE_BYTES (1024 * 1024)
 /* Below this much free space nothing is claimed and nothing enqueued. */
 #define SPOOL_FLOOR_BYTES (2 * 1024 * 1024)
+#define SPOOL_FLOOR_INODES 16
 
 struct spool {
     char *path; /* absolute, symlinks resolved */
@@ -89,10 +90,22 @@ char *spool_locate(const char *wanted, bool *is_default, struct err *err);
  * -1 the spool is gone or unusable. */
 int spool_refresh(struct spool *sp, struct err *err);
 
-/* Is free space under the floor?  (false if it cannot be known) */
-bool spool_is_full(const struct spool *sp);
-/* Give the reserve back to the file system / make it again when there is room. */
-void spool_reserve_release(const struct spool *sp);
+/* Is there room for more?  What cannot be known counts as room, and a quota is not
+ * seen here: that shows when something is written. */
+enum spool_room {
+    SPOOL_ROOM,
+    SPOOL_FULL,     /* free space, or inodes, under the floor */
+    SPOOL_READ_ONLY /* the file system is */
+};
+enum spool_room spool_room(const struct spool *sp);
+/* Does this errno say that nothing more can be written here, whatever it is? */
+bool spool_refused(int errnum);
+/* Give the reserve back to the file system, true if there was one; make it again when
+ * there is room. */
+bool spool_reserve_release(const struct spool *sp);
 void spool_reserve_restore(const struct spool *sp);
+/* After a refusal: is there room again?  Asked by making the reserve anew, with the
+ * floor's room beside it, since of a quota only writing tells. */
+bool spool_reserve_regain(const struct spool *sp);
 
 #endif

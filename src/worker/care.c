@@ -16,7 +16,11 @@
 
 #define ORPHAN_AGAIN_US (500 * US_PER_MS)
 #define ORPHAN_SOON_US (20 * US_PER_MS) /* right after its processes were told to end */
-#define DISK_LOOK_US (1 * US_PER_SEC)
+#define DISK_OFTEN_US (20 * US_PER_MS) /* while jobs are claimed */
+#define DISK_LOOK_US (1 * US_PER_SEC)  /* while none can be */
+#define REFUSED_US (1 * US_PER_SEC) /* then 2, 4 and 8 */
+#define REFUSALS_MAX 3
+#define TROUBLES_MAX 16 /* in a row: it is not the jobs */
 #define DRAIN_LOOK_US (200 * US_PER_MS)
 
 /* -- orphaned runs ------------------------------------------------------- */
@@ -78,7 +82,11 @@ static bool try_orphan(struct pool *p, struct orphan *o, int64_t now)
         o->said = true;
         break;
     case RECOVER_ERROR:
-        log_warn("recover %s: %s", o->run, err.text);
+        if (spool_refused(err.errnum) && spool_reserve_release(p->q.spool))
+            soon = true;
+        if (!o->said_trouble)
+            log_warn("recover %s: %s; trying again", o->run, err.text);
+        o->said_trouble = true;
         break;
     }
     p->orphan_us = now + (soon ? ORPHAN_SOON_US : ORPHAN_AGAIN_US);
@@ -211,21 +219,90 @@ static void check_folders(struct pool *p, int64_t now)
 
 /* -- the disk ------------------------------------------------------------ */
 
+/* Free space is looked at before a job is claimed.  A quota, or a disk that
+ * goes bad, shows only when something is written: a worker tells of it, and then there
+ * is a pause, twice as long after each refusal in a row; after a quota also until the
+ * reserve, which was given back, can be made anew.  Without it every job would be
+ * claimed and put back without end. */
+
+static void say_room(struct pool *p, const char *lost)
+{
+    if (lost && !p->said_no_room)
+        log_warn("%s", lost);
+    if (!lost && p->said_no_room)
+        log_note("the disk takes something again");
+    p->said_no_room = lost != NULL;
+}
+
+static void look_at_room(struct pool *p, int64_t now)
+{
+    enum spool_room room = spool_room(p->q.spool);
+    if (p->refused && room == SPOOL_ROOM)
+        p->refused = !spool_reserve_regain(p->q.spool);
+    p->has_room = room == SPOOL_ROOM && !p->refused;
+    p->disk_us = now + (p->has_room ? DISK_OFTEN_US : DISK_LOOK_US);
+    if (room == SPOOL_FULL)
+        say_room(p, "the disk is full: nothing is claimed until there is room");
+    else if (room == SPOOL_READ_ONLY)
+        say_room(p, "the file system is read-only: nothing is claimed until it is not");
+    else if (!p->refused && p->refusals == 0)
+        say_room(p, NULL);
+}
+
+bool care_has_room(struct pool *p, int64_t now)
+{
+    if (now >= p->disk_us)
+        look_at_room(p, now);
+    if (!p->has_room)
+        pool_wake_at(p, p->disk_us);
+    return p->has_room;
+}
+
+static void refuse_for_a_while(struct pool *p)
+{
+    if (p->refused)
+        return; /* other workers met the same */
+    p->refused = true;
+    p->has_room = false;
+    p->disk_us = clock_mono_us() + (REFUSED_US << p->refusals);
+    if (p->refusals < REFUSALS_MAX)
+        p->refusals++;
+}
+
+void care_heard(struct pool *p, enum talk_end end)
+{
+    switch (end) {
+    case END_RAN:
+        p->troubles = p->refusals = 0;
+        if (!p->refused)
+            say_room(p, NULL);
+        break;
+    case END_REFUSED:
+        spool_reserve_release(p->q.spool);
+        say_room(p, "the disk takes nothing more: nothing is claimed until it does");
+        refuse_for_a_while(p);
+        break;
+    case END_TROUBLE:
+        if (++p->troubles < TROUBLES_MAX)
+            break;
+        p->troubles = TROUBLES_MAX;
+        say_room(p, "no job can be claimed: trying more slowly until one can");
+        refuse_for_a_while(p);
+        break;
+    case END_GONE:
+    case END_LATER:
+        break;
+    }
+}
+
+bool care_is_troubled(const struct pool *p)
+{
+    return p->troubles == TROUBLES_MAX;
+}
+
 bool care_may_claim(struct pool *p, int64_t now)
 {
-    if (p->paused)
-        return false;
-    if (now >= p->disk_us) {
-        bool full = spool_is_full(p->q.spool);
-        if (full != p->disk_full)
-            log_warn(full ? "the disk is full: nothing is claimed until there is room"
-                          : "there is room on the disk again");
-        p->disk_full = full;
-        p->disk_us = now + DISK_LOOK_US;
-    }
-    if (p->disk_full)
-        pool_wake_at(p, p->disk_us);
-    return !p->disk_full;
+    return !p->paused && care_has_room(p, now);
 }
 
 /* -- the journal --------------------------------------------------------- */

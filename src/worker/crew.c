@@ -26,6 +26,7 @@
 #define THROTTLE_YOUNG_US (1 * US_PER_SEC) /* it started: its run is recovered within 2 s */
 #define START_GIVES_UP_US (1 * US_PER_SEC) /* throttled that far before the pool was ready */
 #define OFFER_AGAIN_US (500 * US_PER_MS)
+#define TROUBLED_AGAIN_US (10 * US_PER_SEC) /* longer than care.c pauses: others get their turn */
 #define TALK_FD 3
 
 extern char **environ;
@@ -122,6 +123,8 @@ static size_t count_staying(const struct pool *p)
 static void hire_missing(struct pool *p, int64_t now)
 {
     while (p->stopping == RUNNING && count_staying(p) < p->want) {
+        if (p->throttle_us > 0 && p->ready_fd < 0 && !care_has_room(p, now))
+            return; /* it could not write its record */
         if (now < p->hire_us) {
             pool_wake_at(p, p->hire_us);
             return;
@@ -258,8 +261,10 @@ static void hear(struct pool *p, struct member *m, const struct talk *t)
         m->busy = false;
         p->throttle_us = 0; /* workers work */
         p->seen_empty = false;
-        if (t->end == END_LATER)
-            intake_offer_again(p, (enum dir)t->dir, t->name, OFFER_AGAIN_US);
+        care_heard(p, (enum talk_end)t->end);
+        if (t->end != END_RAN && t->end != END_GONE)
+            intake_offer_again(p, (enum dir)t->dir, t->name,
+                               care_is_troubled(p) ? TROUBLED_AGAIN_US : OFFER_AGAIN_US);
     }
 }
 

@@ -121,28 +121,40 @@ static void admission_failed(struct pool *p, const struct dropped *d, const char
     p->admit_us = clock_mono_us() + US_PER_SEC;
 }
 
+/* What went well says so to care.c, and what the disk refused. */
+static void told_trouble(struct pool *p, const struct dropped *d, enum admit_fate fate,
+                         const char *why)
+{
+    if (fate == ADMIT_TAKEN)
+        care_heard(p, END_RAN);
+    if (fate == ADMIT_STUCK || (fate == ADMIT_REFUSED && !p->refused))
+        log_warn("%s/%s: %s", dir_name(DIR_PENDING), d->file, why);
+    if (fate == ADMIT_REFUSED)
+        care_heard(p, END_REFUSED);
+    if (fate == ADMIT_ERROR)
+        admission_failed(p, d, why);
+    else
+        p->admit_failures = 0;
+}
+
 static void told_fate(struct dropped *d, enum admit_fate fate, const char *canonical,
                       const char *why, bool links, void *arg)
 {
     struct pool *p = arg;
     struct name n;
+    bool settled = fate == ADMIT_TAKEN || fate == ADMIT_REJECTED || fate == ADMIT_GONE;
     if (fate == ADMIT_TAKEN && name_parse(DIR_PENDING, canonical, &n))
         add_waiting(p, DIR_PENDING, canonical, &n);
     if (fate == ADMIT_REJECTED)
         log_warn("%s/%s: %s; it lies in %s/", dir_name(DIR_PENDING), d->file, why,
                  dir_name(DIR_QUARANTINE));
-    if (fate == ADMIT_STUCK)
-        log_warn("%s/%s: %s", dir_name(DIR_PENDING), d->file, why);
-    if (fate == ADMIT_ERROR)
-        admission_failed(p, d, why);
-    else
-        p->admit_failures = 0;
+    told_trouble(p, d, fate, why);
     if (fate == ADMIT_LATER && links)
         watch_links(p->watch, DIR_PENDING, d->file);
-    if (fate == ADMIT_LATER || fate == ADMIT_STUCK || fate == ADMIT_ERROR)
-        look_again(p, d, fate == ADMIT_LATER);
-    else
+    if (settled)
         dropped_forget(d);
+    else
+        look_again(p, d, fate == ADMIT_LATER);
 }
 
 static void sync_admission(void *arg)
@@ -156,7 +168,7 @@ static void gather(struct pool *p, int64_t until)
 {
     int64_t now = clock_mono_us();
     bool full = admit_is_full(p->admission), more = true;
-    while (!full && now < until && now >= p->admit_us) {
+    while (!full && now < until && now >= p->admit_us && p->has_room) {
         struct dropped *d = dropped_take(p->dropped, now);
         more = d != NULL;
         if (!d)
@@ -165,7 +177,7 @@ static void gather(struct pool *p, int64_t until)
         full = admit_is_full(p->admission);
         now = clock_mono_us();
     }
-    bool failing = p->admit_failures > 0; /* perhaps for want of what the batch holds */
+    bool failing = p->admit_failures > 0 || !p->has_room; /* perhaps for want of what the batch holds */
     if (admit_waiting(p->admission) > 0 && (full || !more || failing)) {
         p->admitting = SYNCING;
         aside_begin(&p->sync, sync_admission, p->admission);
@@ -195,6 +207,9 @@ static int64_t next_admission(const struct pool *p)
 static void take_in(struct pool *p)
 {
     int64_t begun = clock_mono_us();
+    if (p->admitting == GATHERING && admit_waiting(p->admission) == 0 &&
+        dropped_count(p->dropped) > 0 && !care_has_room(p, begun))
+        return;
     if (p->admitting == SYNCING && aside_done(&p->sync))
         p->admitting = COMMITTING;
     if (begun >= next_admission(p)) {

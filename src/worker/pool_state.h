@@ -86,8 +86,12 @@ struct pool {
     bool look_for_orphans;
     int64_t orphan_us;        /* monotonic: the next try */
     int64_t safety_us;        /* monotonic: the next safety look */
-    int64_t disk_us;          /* monotonic: the next look at free space */
-    bool disk_full;
+    int64_t disk_us;          /* monotonic: the next look at the disk */
+    bool has_room;            /* as of the last */
+    bool refused;             /* the disk took nothing; not yet seen that it does again */
+    unsigned refusals;        /* since something was taken, at most REFUSALS_MAX */
+    unsigned troubles;        /* failed claims since one was won, at most TROUBLES_MAX */
+    bool said_no_room;
     bool journal_lost; /* events cannot be written, and that was said */
     bool paused;
     bool look_at_control;
@@ -132,7 +136,10 @@ void crew_release(struct pool *p);
 /* care.c */
 void care_work(struct pool *p, int64_t now);
 void care_stop(struct pool *p, enum stopping how);
+bool care_has_room(struct pool *p, int64_t now);        /* on the disk */
 bool care_may_claim(struct pool *p, int64_t now);
+void care_heard(struct pool *p, enum talk_end end);     /* how a claim went */
+bool care_is_troubled(const struct pool *p);            /* claim after claim fails */
 bool care_is_drained(struct pool *p, int64_t now);
 void care_release(struct pool *p);
 

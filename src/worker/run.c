@@ -334,8 +334,17 @@ static void fill_result(struct running *r, struct run *run, const char *error)
         .error = *error ? error : NULL};
 }
 
-/* A full disk, or any other trouble: keep the result and try again each second.
- * Only stop --now makes it give up: then the run counts as lost. */
+/* Hear what comes, until then or until we are to leave like that. */
+static void pause_for(struct worker *w, int64_t ms, enum leaving how)
+{
+    int64_t until = clock_mono_us() + ms * US_PER_MS;
+    while (clock_mono_us() < until && w->leaving < how)
+        worker_listen(w, until);
+}
+
+/* A full disk, or any other trouble: keep the result and try again each second; at
+ * once, where the reserve was given back for it.  Only stop --now makes it give up:
+ * then the run counts as lost. */
 static enum finish_result finish_surely(struct running *r, struct run *run, bool *renamed)
 {
     struct worker *w = r->w;
@@ -347,13 +356,11 @@ static enum finish_result finish_surely(struct running *r, struct run *run, bool
         spool_refresh(w->q.spool, NULL); /* a folder may have been made anew */
         if (!told)
             log_warn("%s: %s; trying again each second", r->c->name.id, err.text);
-        if (err.errnum == ENOSPC || err.errnum == EDQUOT)
-            spool_reserve_release(w->q.spool);
+        if (spool_refused(err.errnum) && spool_reserve_release(w->q.spool))
+            continue;
         if (w->leaving == NOW)
             return f;
-        for (int64_t until = clock_mono_us() + FULL_AGAIN_MS * US_PER_MS;
-             clock_mono_us() < until && w->leaving != NOW;)
-            worker_listen(w, until);
+        pause_for(w, FULL_AGAIN_MS, NOW);
     }
 }
 
@@ -408,14 +415,27 @@ static void record(struct running *r)
     buf_release(&error);
 }
 
+bool run_put_back(struct worker *w, struct claim *c)
+{
+    for (bool told = false;; told = true) {
+        if (claim_put_back(&w->q, c) == 0 || errno == ENOENT)
+            return true;
+        if (!told)
+            log_warn("%s: cannot put it back: %s", c->name.id, strerror(errno));
+        if (w->leaving != STAY)
+            return false;
+        spool_refresh(w->q.spool, NULL);
+        pause_for(w, FULL_AGAIN_MS, LEAVE);
+    }
+}
+
 static void put_back(struct running *r, bool ours)
 {
-    if (claim_put_back(&r->w->q, r->c) == 0) {
+    if (run_put_back(r->w, r->c)) {
         if (!ours)
             log_note("%s: ended by stop --now and put back", r->c->name.id);
         journal_event(&r->w->q, "put-back", r->c->name.id, "");
-    } else
-        log_warn("%s: cannot put it back: %s", r->c->name.id, strerror(errno));
+    }
     output_next(&r->w->output, false);
 }
 
@@ -427,7 +447,7 @@ static bool failed_by_us(const struct running *r)
                  e == ENFILE || e == EAGAIN || e == EIO);
 }
 
-bool run_job(struct worker *w, struct claim *c)
+int run_job(struct worker *w, struct claim *c)
 {
     struct running r = {.w = w, .c = c, .began_us = clock_mono_us()};
     r.timeout_ms = c->job.timeout_ms >= 0 ? c->job.timeout_ms : w->q.settings.timeout_ms;
@@ -451,5 +471,5 @@ bool run_job(struct worker *w, struct claim *c)
     w->record.run[0] = '\0';
     w->record.run_pid = 0;
     live_update(w->record_fd, &w->record);
-    return !ours;
+    return ours ? r.start_errno : 0;
 }

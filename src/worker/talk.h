@@ -23,7 +23,9 @@ enum talk_op {
 enum talk_end {
     END_RAN,     /* claimed, run, recorded (or refused): nothing to do */
     END_GONE,    /* somebody else was faster */
-    END_LATER    /* locked, still being written, or trouble: offer it again later */
+    END_LATER,   /* locked, or still being written: offer it again later */
+    END_TROUBLE, /* the same, for an error that may be its own */
+    END_REFUSED  /* the same; the disk takes nothing more */
 };
 
 struct talk {

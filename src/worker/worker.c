@@ -149,28 +149,38 @@ static void rest(struct worker *w)
         worker_listen(w, until);
 }
 
+static enum talk_end trouble_end(int errnum)
+{
+    return spool_refused(errnum) ? END_REFUSED : END_TROUBLE;
+}
+
 static enum talk_end serve(struct worker *w, enum dir d, const char *file)
 {
     struct claim c;
-    bool ran;
+    int trouble;
     struct err err = ERR_INIT;
     if (queue_refresh_settings(&w->q, &err) < 0)
         err = (struct err)ERR_INIT; /* the pool has said it */
     switch (claim_soon(w, d, file, &c, &err)) {
     case CLAIM_WON:
-        ran = run_job(w, &c);
+        trouble = run_job(w, &c);
         claim_release(&c);
-        if (!ran)
+        if (trouble && !spool_refused(trouble))
             rest(w);
-        return ran ? END_RAN : END_LATER;
+        return trouble ? trouble_end(trouble) : END_RAN;
     case CLAIM_LOST:
         return END_GONE;
     case CLAIM_REFUSED:
         log_warn("%s", err.text);
         return END_RAN;
+    case CLAIM_STUCK:
+        log_warn("%s", err.text);
+        run_put_back(w, &c);
+        claim_release(&c);
+        return trouble_end(err.errnum);
     case CLAIM_ERROR:
         log_warn("%s", err.text);
-        return END_LATER;
+        return trouble_end(err.errnum);
     case CLAIM_BUSY:
     case CLAIM_NOT_YET:
         break;
