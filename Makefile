@@ -5,7 +5,7 @@
 # the targets that compile: a fresh machine has git, make and a shell, so
 # pkg-config may be asked only after that.  `make help` lists all of it.
 
-FRONT := all demo test test-clients fuzz clock soak crash model unit lint deps schema install uninstall clean help
+FRONT := all demo test test-clients fuzz clock full soak crash model unit lint deps schema install uninstall clean help
 .PHONY: $(FRONT) core lib units fuzzers bins lint-parts FORCE
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
@@ -159,6 +159,11 @@ crash: all
 	@sh contrib/install-deps.sh test
 	@QUEUECTL_BIN='$(abspath $(PROGRAM))' MALLOC=all tests/crash/test_malloc.sh
 
+# The disk fills up under a queue at work (small file systems in a mount namespace).
+full: all
+	@sh contrib/install-deps.sh test disks
+	@QUEUECTL_BIN='$(abspath $(PROGRAM))' QUEUECTL_BUILD='$(BUILD)' tests/full/full.py --all
+
 lint:
 	@sh contrib/install-deps.sh build unit lint
 	+@$(MAKE) -k lint-parts
@@ -196,6 +201,7 @@ help:
 	@echo 'make clock       the clock is set an hour, ten years, a little: all cases'
 	@echo 'make soak        200,000 jobs while workers are killed, operators at work by hand'
 	@echo 'make model       the protocol under every interleaving of its steps (spin)'
+	@echo 'make full        the disk fills up: every kind of disk (as root)'
 	@echo 'make unit        the C unit tests alone'
 	@echo 'make fuzz        each format of tests/fuzz for FUZZ_SECONDS=600 (FUZZ="names times ...")'
 	@echo 'make lint        cppcheck, shellcheck, mandoc, clang, layers'

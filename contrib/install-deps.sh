@@ -1,12 +1,12 @@
 #!/bin/sh
-# install-deps.sh [build|unit|test|fuzz|model|lint|clients|all]...: what queuectl needs to be
+# install-deps.sh [build|unit|test|fuzz|model|disks|lint|clients|all]...: what queuectl needs to be
 # built, tested and linted.  Installs what is missing with apt-get (Debian,
 # Ubuntu; as root or through sudo); elsewhere names it.  Says nothing and costs
 # little when all is there.  DEPS=no in the environment forbids installation.
 set -eu
 
 usage() {
-    echo "usage: install-deps.sh [build|unit|test|fuzz|model|lint|clients|all]..." >&2
+    echo "usage: install-deps.sh [build|unit|test|fuzz|model|disks|lint|clients|all]..." >&2
     exit 2
 }
 
@@ -28,6 +28,7 @@ table() {
         table unit
         table fuzz
         table model
+        table disks
         echo 'bash           command bash'
         echo 'bats           command bats'
         echo 'jq             command jq'
@@ -56,6 +57,12 @@ table() {
     fuzz)
         echo 'clang          command clang'
         echo 'libclang-rt-dev  fuzzer clang'
+        ;;
+    disks) # file systems to be filled up, or to lose power
+        echo 'mount          command mount'
+        echo 'e2fsprogs      command /usr/sbin/mkfs.ext4'
+        echo 'xfsprogs       command /usr/sbin/mkfs.xfs'
+        echo 'btrfs-progs    command /usr/sbin/mkfs.btrfs'
         ;;
     lint)
         echo 'clang          command clang'

@@ -36,7 +36,7 @@ def need(what, holds):
 def blocker(w, id="blocker", **members):
     """A job that runs until w.touch("go")."""
     w.enqueue(id, "touch $WORLD/started; while [ ! -e $WORLD/go ]; do sleep 0.05; done", **members)
-    w.until("the blocker runs", lambda: os.path.exists(os.path.join(w.folder, "started")))
+    w.until("the blocker runs", lambda: w.has("started"))
 
 
 def real_time(w, name):
@@ -360,7 +360,7 @@ def told(w, call):
         w.start()
     asked = subprocess.Popen([w.program, *call], env=w.env, stdout=subprocess.DEVNULL,
                              stderr=subprocess.DEVNULL)
-    w.until("the blocker runs", lambda: os.path.exists(os.path.join(w.folder, "started")))
+    w.until("the blocker runs", lambda: w.has("started"))
     time.sleep(0.3)
     w.set(-HOUR)
     w.touch("go")
