@@ -104,13 +104,16 @@ int logs_keep(struct queue *q, struct claim *c, bool *renamed)
     return 0;
 }
 
-void logs_sweep(struct queue *q, const char *token)
+int logs_sweep(struct queue *q, const char *token)
 {
     char file[FILE_NAME_MAX + 1];
+    int r = 0;
     for (int s = LOGS_OUT; s <= LOGS_ERR; s++) {
         logs_worker_name(token, (enum logs_stream)s, file);
-        file_remove(q->spool, DIR_LOGS, file);
+        if (file_remove(q->spool, DIR_LOGS, file) != 0 && errno != ENOENT)
+            r = -1;
     }
+    return r;
 }
 
 void logs_forget(struct queue *q, const char *id)

@@ -18,8 +18,8 @@ int logs_open(struct queue *q, const char *id, int run, enum logs_stream stream,
  * falls out of the last JOB_HISTORY_MAX goes.  *renamed: the worker must open its
  * files anew. */
 int logs_keep(struct queue *q, struct claim *c, bool *renamed);
-/* Remove the files of a dead worker. */
-void logs_sweep(struct queue *q, const char *token);
+/* Remove the files of a dead worker.  -1 errno: one is left. */
+int logs_sweep(struct queue *q, const char *token);
 
 /* A new job takes over a stale id: the logs of the old one go (the runs that are
  * kept at most: 1 to JOB_HISTORY_MAX, by name, without a scan). */

@@ -102,7 +102,7 @@ static enum recover_result settle(struct queue *q, struct claim *c, bool may_liv
     if (look == FILE_GONE)
         r = RECOVER_SETTLED;
     else if (look == FILE_TROUBLE || look == FILE_NOT_YET)
-        err_sys(err, "read the orphaned run", c->run);
+        file_error(err, "recover", c->name.id, "read", DIR_PROCESSING, c->run);
     else if (look == FILE_MISFIT ||
              (parse = job_parse(&c->job, buf_str(&text), text.len, NULL, err)) != 0) {
         if (parse != 0 && err->kind == ERR_SYSTEM) {
@@ -212,7 +212,8 @@ static void bury_if_free(const struct live_record *r, bool alive, void *arg)
             return; /* its run is to be settled first */
     if (is_needed(s->q, r))
         return;
-    logs_sweep(s->q, r->token);
+    if (logs_sweep(s->q, r->token) != 0)
+        return; /* its file is what we know them by */
     request_drop(s->q, REQUEST_STOP, r->token);
     request_drop(s->q, REQUEST_STOP_NOW, r->token);
     live_bury(s->q->spool, r->token, r->role);
@@ -259,6 +260,19 @@ static int sweep_tmp(const char *file, void *arg)
     return 0;
 }
 
+/* Killed before its file got its name (live_publish). */
+static int sweep_unnamed(const char *file, void *arg)
+{
+    struct queue *q = arg;
+    struct stat st;
+    char token[TOKEN_MAX + 1];
+    if (file[0] == '.' && token_prefix(file + 1, token) && !live_is_alive(q->spool, token) &&
+        fstatat(q->spool->dir[DIR_WORKERS], file, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+        is_litter_of_the_dead(&st))
+        file_remove(q->spool, DIR_WORKERS, file);
+    return 0;
+}
+
 /* A cancel for a run that is not there any more, a stop for somebody dead. */
 static int sweep_request(const char *file, void *arg)
 {
@@ -285,6 +299,7 @@ void recover_sweep(struct queue *q)
     free(s.token);
     if (!idlock_batch_lives(q->spool, NULL))
         scan_dir(q->spool, DIR_TMP, sweep_tmp, q);
+    scan_dir(q->spool, DIR_WORKERS, sweep_unnamed, q);
     scan_dir(q->spool, DIR_CONTROL, sweep_request, q);
     admit_put_back(q, NULL);
 }

@@ -59,11 +59,13 @@ static int open_id(const struct spool *sp, const char *id, bool new, bool *fresh
     return -1;
 }
 
-static bool still_named(int ids, const char *id, int fd)
+/* 1, 0: the path names another file or none, -1 errno. */
+static int still_named(int ids, const char *id, int fd)
 {
     struct stat path, held;
-    return fstatat(ids, id, &path, AT_SYMLINK_NOFOLLOW) == 0 && fstat(fd, &held) == 0 &&
-           path.st_ino == held.st_ino;
+    if (fstatat(ids, id, &path, AT_SYMLINK_NOFOLLOW) != 0)
+        return errno == ENOENT ? 0 : -1;
+    return fstat(fd, &held) == 0 ? path.st_ino == held.st_ino : -1;
 }
 
 static int try_flock(int fd, int how)
@@ -88,12 +90,17 @@ static enum idlock take(const struct spool *sp, const char *id, bool new, int *f
             errno = saved;
             return saved == EWOULDBLOCK ? IDLOCK_BUSY : IDLOCK_ERROR;
         }
-        if (still_named(sp->dir[DIR_IDS], id, *fd)) {
+        int named = still_named(sp->dir[DIR_IDS], id, *fd);
+        if (named == 1) {
             if (fresh)
                 *fresh = made;
             return IDLOCK_OWNED;
         }
+        int saved = errno;
         close(*fd);
+        errno = saved;
+        if (named < 0)
+            return IDLOCK_ERROR;
     }
     return IDLOCK_BUSY;
 }
@@ -179,17 +186,19 @@ void idlock_forget(const struct spool *sp, const char *id)
         unlinkat(sp->dir[DIR_IDS], id, 0);
 }
 
-int idlock_replace(const struct spool *sp, const char *id)
+/* Made in tmp/, where a crash leaves it to be swept. */
+int idlock_replace(struct spool *sp, const char *id)
 {
-    char tmp[TOKEN_MAX + 8];
-    snprintf(tmp, sizeof tmp, ".new.%s", sp->token);
-    int ids = sp->dir[DIR_IDS];
-    int fd = io_open_file(ids, tmp, O_RDWR | O_CREAT | O_TRUNC | O_NONBLOCK, 0600);
+    char fresh[FILE_NAME_MAX + 1];
+    int tmp = sp->dir[DIR_TMP];
+    snprintf(fresh, sizeof fresh, "%s.%lu", sp->token, sp->made++);
+    int fd = io_open(tmp, fresh, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
     if (fd < 0)
         return -1;
-    if (try_flock(fd, LOCK_EX) == 0 && renameat(ids, tmp, ids, id) == 0)
+    if (try_flock(fd, LOCK_EX) == 0 && renameat(tmp, fresh, sp->dir[DIR_IDS], id) == 0)
         return fd;
     int saved = errno;
+    unlinkat(tmp, fresh, 0);
     close(fd);
     errno = saved;
     return -1;

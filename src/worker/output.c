@@ -53,10 +53,10 @@ void output_next(struct output *o, bool renamed)
     }
 }
 
-void output_close(struct output *o, struct queue *q)
+int output_close(struct output *o, struct queue *q)
 {
     output_next(o, true);
-    logs_sweep(q, q->spool->token);
+    return logs_sweep(q, q->spool->token);
 }
 
 static size_t read_tail(int fd, char *bytes)

@@ -23,8 +23,8 @@ int output_open(struct output *o, struct queue *q);
 void output_limit(struct output *o, int64_t max);
 /* After a run: renamed: the files are the run's now; else what is in them goes. */
 void output_next(struct output *o, bool renamed);
-/* At the end of the worker: close and remove. */
-void output_close(struct output *o, struct queue *q);
+/* At the end of the worker: close and remove.  -1: a file is left. */
+int output_close(struct output *o, struct queue *q);
 
 /* The last line of the run's stderr, at most n-1 bytes, or "". */
 void output_last_line(struct queue *q, char *out, size_t n);

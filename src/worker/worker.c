@@ -242,9 +242,12 @@ int worker_main(const struct worker_options *o)
     if (talk_send(w.talk_fd, TALK_READY, DIR_PENDING, END_RAN, w.q.spool->token) != 0)
         become_orphan(&w);
     work(&w);
-    output_close(&w.output, &w.q);
+    bool clean = output_close(&w.output, &w.q) == 0;
     request_drop(&w.q, REQUEST_STOP_NOW, w.q.spool->token);
-    live_retire(w.q.spool, w.q.spool->token, LIVE_WORKER, w.record_fd);
+    if (clean)
+        live_retire(w.q.spool, w.q.spool->token, LIVE_WORKER, w.record_fd);
+    else
+        close(w.record_fd); /* a pool finds our logs by it, and removes both */
     if (w.watch)
         watch_close(w.watch);
     queue_close(&w.q);
