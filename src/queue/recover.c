@@ -77,10 +77,12 @@ static enum recover_result put_aside(struct queue *q, struct claim *c, const cha
 }
 
 /* Nothing of it lives: the lock need not name it any more. */
-static enum recover_result settle_dead(struct queue *q, struct claim *c, struct err *err)
+static enum recover_result settle_dead(struct queue *q, struct claim *c, bool lived,
+                                       struct err *err)
 {
     idlock_clear(c->lock, c->run);
-    if (!runs_never_started(q, &c->name, c->run) || request_is_there(q, REQUEST_CANCEL, c->run))
+    if (lived || !runs_never_started(q, &c->name, c->run) ||
+        request_is_there(q, REQUEST_CANCEL, c->run))
         return lose(q, c, err);
     if (claim_put_back(q, c) == 0 || errno == ENOENT)
         return RECOVER_SETTLED;
@@ -89,8 +91,9 @@ static enum recover_result settle_dead(struct queue *q, struct claim *c, struct 
 }
 
 /* A stored result comes first: its tree was empty, or what is left of it is
- * detached and none of our business. */
-static enum recover_result settle(struct queue *q, struct claim *c, bool may_live, struct err *err)
+ * detached and none of our business.  o NULL: nothing of it can live here. */
+static enum recover_result settle(struct queue *q, struct claim *c, struct orphan *o,
+                                  struct err *err)
 {
     bool renamed = false;
     struct buf text = BUF_INIT;
@@ -117,10 +120,11 @@ static enum recover_result settle(struct queue *q, struct claim *c, bool may_liv
             r = from_finish(finish_move(q, c, err));
         else
             err_sys(err, "keep the logs of", c->name.id);
-    } else if (may_live && runs_live(q, &c->name, c->run))
+    } else if (o && runs_live(q, &c->name, c->run)) {
+        o->lived = true;
         r = RECOVER_ALIVE;
-    else
-        r = settle_dead(q, c, err);
+    } else
+        r = settle_dead(q, c, o && o->lived, err);
     buf_release(&text);
     return r;
 }
@@ -157,9 +161,11 @@ enum recover_result recover_run(struct queue *q, struct orphan *o, int64_t now, 
     if (l == IDLOCK_BUSY && is_away(q, o->run))
         return RECOVER_SETTLED;
     enum recover_result r = RECOVER_ALIVE;
+    if (l == IDLOCK_BUSY && !o->lived)
+        o->lived = runs_live(q, &n, o->run); /* or another recoverer has the lock */
     if (l == IDLOCK_OWNED) {
         fill_claim(&c, &n, o->run, lock);
-        r = settle(q, &c, true, err);
+        r = settle(q, &c, o, err);
         claim_release(&c);
     }
     if (r == RECOVER_ALIVE)
@@ -322,7 +328,7 @@ static int adopt_run(const char *file, void *arg)
     if (idlock_take(a->q->spool, n.id, &lock, NULL) != IDLOCK_OWNED)
         return err_set(a->err, ERR_BUSY, "%s is being run: this spool is in use", n.id);
     fill_claim(&c, &n, file, lock);
-    enum recover_result r = settle(a->q, &c, false, a->err);
+    enum recover_result r = settle(a->q, &c, NULL, a->err);
     claim_release(&c);
     return r == RECOVER_ERROR ? -1 : 0;
 }

@@ -13,6 +13,7 @@
 struct orphan {
     char run[FILE_NAME_MAX + 1];
     int64_t term_us; /* monotonic: when its processes were asked to end; 0 not yet */
+    bool lived;      /* processes of it were seen: it began, whatever its record says */
     bool said;       /* the caller's: it was told of */
     bool said_trouble; /* the same */
 };

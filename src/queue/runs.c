@@ -21,11 +21,13 @@ bool runs_of_this_boot(const struct name *n)
 }
 
 /* Nothing ran if the record was not yet about this run, or named no process.
- * After another boot the record proves nothing: it was never synced. */
+ * After another boot the record proves nothing: it was never synced; nor does one
+ * that does not say whose it is: somebody wrote into it. */
 bool runs_never_started(struct queue *q, const struct name *n, const char *run)
 {
     struct live_record r;
-    if (!runs_of_this_boot(n) || live_read(q->spool, n->token, LIVE_WORKER, &r) != 0)
+    if (!runs_of_this_boot(n) || live_read(q->spool, n->token, LIVE_WORKER, &r) != 0 ||
+        strcmp(r.token, n->token) != 0)
         return false;
     return strcmp(r.run, run) != 0 || r.run_pid == 0;
 }
