@@ -319,21 +319,38 @@ static const char *meant_by(const char *name)
     return nearest_best(&n);
 }
 
+static const char needs_work[] = "needs \"command\" or \"argv\"";
+
+/* Another member's name on one line, as a document would spell it; meant NULL: it
+ * differs in case or dashes alone. */
+static int refuse_found(const char *name, const char *meant, struct err *err)
+{
+    struct buf spelled = BUF_INIT, shown = BUF_INIT;
+    json_add_string(&spelled, name, strlen(name));
+    member_show_value(&shown, buf_str(&spelled));
+    if (meant == NULL)
+        err_set(err, ERR_BAD, "%s (found %s: names are case-sensitive)", needs_work,
+                buf_str(&shown));
+    else
+        err_set(err, ERR_BAD, "%s (found %s; did you mean \"%s\"?)", needs_work,
+                buf_str(&shown), meant);
+    buf_release(&spelled);
+    buf_release(&shown);
+    return -1;
+}
+
 /* The most common slips would otherwise be told as "missing". */
 static int refuse_idle(const struct job *j, struct err *err)
 {
-    static const char needs[] = "needs \"command\" or \"argv\"";
     bool is_null = json_has(j->doc, "command") || json_has(j->doc, "argv");
     for (size_t i = 0; i < json_count(j->doc) && !is_null; i++) {
         const char *name = json_name(j->doc, i), *meant = meant_by(name);
         if (alike(name, "command") || alike(name, "argv"))
-            return err_set(err, ERR_BAD, "%s (found \"%.40s\": names are case-sensitive)", needs,
-                           name);
+            return refuse_found(name, NULL, err);
         if (meant != NULL)
-            return err_set(err, ERR_BAD, "%s (found \"%s\"; did you mean \"%s\"?)", needs, name,
-                           meant);
+            return refuse_found(name, meant, err);
     }
-    return err_set(err, ERR_BAD, "%s", needs);
+    return err_set(err, ERR_BAD, "%s", needs_work);
 }
 
 int members_check(const struct job *j, struct err *err)

@@ -393,6 +393,8 @@ static void what_excludes(void **state)
            "needs \"command\" or \"argv\" (found \"commands\"; did you mean \"command\"?)");
     refuse("{\"mine\":1,\"arg\":[\"x\"]}",
            "needs \"command\" or \"argv\" (found \"arg\"; did you mean \"argv\"?)");
+    refuse("{\"comm\\nd\":\"x\"}", /* on one line */
+           "needs \"command\" or \"argv\" (found \"comm\\nd\"; did you mean \"command\"?)");
     refuse("{\"mine\":1,\"env\":{}}", "needs \"command\" or \"argv\"");
     refuse("{\"command\":\"x\",\"argv\":[\"x\"]}",
            "\"command\" and \"argv\" exclude each other; use one");
