@@ -56,8 +56,8 @@ static bool is_about(const char *line, size_t n, const struct setting *def)
 static const char *tail_of(const char *line, size_t n)
 {
     size_t from = 0, end = n;
-    while (end > 0 && (line[end - 1] == '\n' || line[end - 1] == '\r'))
-        end--;
+    end -= end > 0 && line[end - 1] == '\n';
+    end -= end < n && end > 0 && line[end - 1] == '\r';
     while (line[from] != '=' && line[from] != ':')
         from++;
     for (from++; from < end; from++)
