@@ -404,7 +404,7 @@ it is a symbolic link, and a job is a regular file'
     wait_until back
     for round in $(seq 20); do
         expect 0 q retry "$(reports)"
-        WAIT_SEC=5 wait_until back
+        WAIT_SEC=20 wait_until back
     done
     is "$(cat spool/quarantine/a.json)" nonsense
     q worker stop >/dev/null

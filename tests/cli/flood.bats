@@ -42,7 +42,7 @@ PY
     start_workers 2
     for i in 1 2 3; do
         echo "{\"id\":\"good$i\",\"argv\":[\"true\"]}" >spool/pending/good$i.json
-        WAIT_SEC=5 wait_until is_state good$i "done"
+        WAIT_SEC=20 wait_until is_state good$i "done"
     done
     is_count "done" 3
     touch go

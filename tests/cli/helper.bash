@@ -1,7 +1,8 @@
 # helper.bash: each test has a spool of its own and leaves no process behind.
 #
 #   q ARGS...                  the program under test
-#   wait_until CMD...          until CMD succeeds; fails after WAIT_SEC (20)
+#   wait_until CMD...          until CMD succeeds; fails after WAIT_SEC (60; an
+#                              event must be heard in 20, before the look each 30 s)
 #   state ID                   the folder a job lies in, or nothing
 #   start_workers N            a pool in the background
 #
@@ -9,7 +10,7 @@
 # shellcheck shell=bash
 
 : "${QUEUECTL_BIN:?the program under test}"
-WAIT_SEC=${WAIT_SEC:-20}
+WAIT_SEC=${WAIT_SEC:-60}
 
 q() { "$QUEUECTL_BIN" "$@"; }
 

@@ -5,7 +5,7 @@
 load helper
 load processes
 
-WAIT_SEC=10
+WAIT_SEC=20
 setup() {
     setup_spool
     q config set grace 300ms 2>/dev/null

@@ -312,7 +312,7 @@ os.execv(sys.argv[1], sys.argv[1:])' "$QUEUECTL_BIN" worker run >run.log 2>&1 3>
 
 # The look is every 30 s: one test waits for it.
 @test "a log of more than 10 MiB is put aside under running pools, all of which follow" {
-    WAIT_SEC=40
+    WAIT_SEC=80
     start_workers 1
     start_workers 1
     truncate -s 11M spool/worker.log

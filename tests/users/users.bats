@@ -299,11 +299,11 @@ workers 700 61001 61001"
     as bob flock $S/tmp/x.batch sh -c 'until [ -e public/enough ]; do sleep 0.05; done' 3>&- &
     holder=$!
     drop web second '{"id":"second","command":"true"}'
-    WAIT_SEC=5 wait_until is_state second "done"
+    WAIT_SEC=20 wait_until is_state second "done"
     alice delete --yes first >/dev/null
     as alice touch $S/ids/first # as a crash leaves it
     expect 0 alice enqueue --id first --command true
-    WAIT_SEC=5 wait_until is_state first "done"
+    WAIT_SEC=20 wait_until is_state first "done"
     touch public/enough
     wait $holder
     # Settings that others can write to are not taken up by a pool that runs.
