@@ -16,7 +16,7 @@ STORM_SECONDS = 2.5
 FLOOD = 5000
 HEAVY, HEAVY_SECONDS = 128, 1
 PROMPT_SECONDS = 2  # for one job while a flood is dealt with
-ENDS_SECONDS = 3    # a command that takes longer hangs
+ENDS_SECONDS = 20   # a command that takes longer hangs
 QUIET_READS = 100   # of a pool that waits, in a second
 QUIET_BYTES = 1000  # of worker.log
 DEAD = "00000000-1-1-00000000"  # a token that nobody has
@@ -60,13 +60,13 @@ class Room:
         self.spool.must("enqueue", "--id", name, "--command",
                         "touch %s/begun; until [ -e %s/end ]; do sleep 0.05; done" % (
                             self.work, self.work))
-        wait_until(lambda: os.path.exists(self.work + "/begun"), 10)
+        wait_until(lambda: os.path.exists(self.work + "/begun"), 40)
 
     def end_run(self):
         open(self.work + "/end", "w").close()
 
     def is_done(self, name):
-        return wait_until(lambda: os.path.exists(self.spool.at("done", name + ".json")), 10)
+        return wait_until(lambda: os.path.exists(self.spool.at("done", name + ".json")), 40)
 
     def pending(self, name):
         return self.spool.at("pending", name)
@@ -127,7 +127,7 @@ def storm(room, seconds, act):
 def settled(room):
     return wait_until(lambda: not [
         f for d in ("pending", "processing") for f in room.spool.names(d)
-        if not f.startswith(b".")], 10)
+        if not f.startswith(b".")], 40)
 
 
 # --- names that change -----------------------------------------------------------------
@@ -179,7 +179,7 @@ def one_file_many_names(work):
         wrong = storm(room, STORM_SECONDS / 2, act)
         if room.runs("wanderer"):
             wrong.append("it ran while it was open for writing")
-    if not wait_until(lambda: room.runs("wanderer"), 10) or not settled(room):
+    if not wait_until(lambda: room.runs("wanderer"), 40) or not settled(room):
         wrong.append("it did not run")
     room.spool.must("wait", "--all", "--timeout", "10")
     if room.runs("wanderer") != 1:
@@ -202,7 +202,7 @@ def own_name_and_foreign(work):
             os.rename(foreign, own)
         except FileNotFoundError:
             pass  # the queue was faster
-    ended = wait_until(lambda: len(room.spool.names("done")) == n, 20)
+    ended = wait_until(lambda: len(room.spool.names("done")) == n, 60)
     wrong = [] if ended else ["%d of %d are done" % (len(room.spool.names("done")), n)]
     wrong += ["f%d ran %d times" % (i, room.runs("f%d" % i)) for i in range(n)
               if room.runs("f%d" % i) != 1]
@@ -226,7 +226,7 @@ def flood(work, name, make, prompt):
     wrong = []
     if took is None or took > prompt:
         wrong.append("a good job in the flood took %s s" % took)
-    if not wait_until(lambda: len(room.spool.names("quarantine")) == FLOOD, 40):
+    if not wait_until(lambda: len(room.spool.names("quarantine")) == FLOOD, 90):
         wrong.append("%d of %d are put aside" % (len(room.spool.names("quarantine")), FLOOD))
     if len(room.spool.names("dead")) != FLOOD:
         wrong.append("%d reports" % len(room.spool.names("dead")))
@@ -258,7 +258,7 @@ def heavy_documents(work):
             took = (int(f.read()) - dropped) / 1e9
         if took > HEAVY_SECONDS:
             wrong.append("the good job began after %.1f s" % took)
-    if not wait_until(lambda: len(room.spool.names("quarantine")) == HEAVY, 20):
+    if not wait_until(lambda: len(room.spool.names("quarantine")) == HEAVY, 60):
         wrong.append("%d of %d are put aside" % (len(room.spool.names("quarantine")), HEAVY))
     return wrong + room.end()
 
@@ -273,7 +273,7 @@ def folder_of_files(work):
     was = snapshot(folder)
     os.rename(folder, room.pending("x.json"))
     aside = room.spool.at("quarantine", "x.json")
-    wrong = [] if wait_until(lambda: os.path.isdir(aside), 10) else ["it is not put aside"]
+    wrong = [] if wait_until(lambda: os.path.isdir(aside), 40) else ["it is not put aside"]
     if not wrong and snapshot(aside) != was:
         wrong.append("it changed")
     r = room.spool.q("dlq", "purge", "--yes")
@@ -300,7 +300,7 @@ def links_to_our_files(work):
         os.link(path, room.pending("l%d.json" % i))
         os.link(path, room.pending(CANONICAL % ("l%d" % i)))
     wrong = []
-    if not wait_until(lambda: len(spool.names("quarantine")) == 2 * len(ours), 20):
+    if not wait_until(lambda: len(spool.names("quarantine")) == 2 * len(ours), 60):
         wrong.append("%d of %d are put aside; pending: %s" % (
             len(spool.names("quarantine")), 2 * len(ours), spool.names("pending")))
     if spool.ran("true") is None:
@@ -567,10 +567,10 @@ def dead_takers_files(work):
     room.spool.must("worker", "start", "--count", "1")
     room.workers = room.spool.workers()
     wrong = []
-    if not wait_until(lambda: room.runs("a") == 1 and room.runs("b") == 2, 10):
+    if not wait_until(lambda: room.runs("a") == 1 and room.runs("b") == 2, 90):
         wrong.append("runs: a %d, b %d" % (room.runs("a"), room.runs("b")))
     if not wait_until(lambda: sorted(room.spool.reports()) == [
-            b"folder.json", b"link.json", b"pipe.json"], 10):
+            b"folder.json", b"link.json", b"pipe.json"], 40):
         wrong.append("reports: %s" % sorted(room.spool.reports()))
     return wrong + room.end()
 

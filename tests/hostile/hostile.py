@@ -184,7 +184,7 @@ class Table:
                 with open(self.work + "/stage/new", "wb") as f:
                     f.write(b"rubbish " + c.name.encode())
                 os.rename(self.work + "/stage/new", self.spool.at("pending", c.name + ".json"))
-        late = [c for c in wanted if not wait_until(lambda c=c: self.is_prepared(c), 20)]
+        late = [c for c in wanted if not wait_until(lambda c=c: self.is_prepared(c), 60)]
         if late:
             raise RuntimeError("not prepared: %s" % [c.name for c in late])
 
@@ -449,7 +449,7 @@ def run_round(work, cases):
     good.join()
     table.enough.set()
     names = set(good.dropped)
-    wait_until(lambda: names <= {os.fsdecode(f)[:-5] for f in table.spool.names("done")}, 10)
+    wait_until(lambda: names <= {os.fsdecode(f)[:-5] for f in table.spool.names("done")}, 40)
     return table, canaries, good, state["left"]
 
 
@@ -618,7 +618,7 @@ def check_retry(table):
         return name is not None and len(table.reports.get(name, [])) == 1
 
     for case, _ in chosen:
-        if not wait_until(lambda c=case: back(c), 10):
+        if not wait_until(lambda c=case: back(c), 90):
             wrong.append("%s: not rejected again%s" % (case.name, table.whereabouts(case)))
         elif case.text not in table.reports[table.by_inode[table.inode[case]]][0][1]:
             wrong.append("%s: another reason than before" % case.name)
