@@ -18,6 +18,10 @@
 int sys_boot_id(char out[SYS_ID_LEN + 1]);
 int sys_host_id(char out[SYS_ID_LEN + 1]);
 
+/* When the file of fd was made, in microseconds: unlike its other times it cannot be
+ * set, and a copy has another.  -1 where the system or the file system does not tell. */
+int64_t sys_born_us(int fd);
+
 /* rename that fails with EEXIST where the target exists, and one that swaps
  * two existing names.  Where the kernel or file system lacks the flag, the
  * first is stat then rename and the second rename over the target with the

@@ -291,6 +291,24 @@ int sys_host_id(char out[SYS_ID_LEN + 1])
     return 0;
 }
 
+int64_t sys_born_us(int fd)
+{
+#if defined(__OpenBSD__) || defined(__DragonFly__)
+    (void)fd;
+    return -1;
+#else
+    struct stat st;
+#if defined(__APPLE__)
+    const struct timespec *born = &st.st_birthtimespec;
+#else
+    const struct timespec *born = &st.st_birthtim;
+#endif
+    if (fstat(fd, &st) != 0 || born->tv_sec <= 0)
+        return -1;
+    return (int64_t)born->tv_sec * 1000000 + born->tv_nsec / 1000;
+#endif
+}
+
 /* --- renaming ------------------------------------------------------------------- */
 
 /* One call where the kernel has it (macOS; FreeBSD 16, without the exchange).

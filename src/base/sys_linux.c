@@ -85,6 +85,14 @@ int sys_host_id(char out[SYS_ID_LEN + 1])
     return 0;
 }
 
+int64_t sys_born_us(int fd)
+{
+    struct statx st;
+    if (statx(fd, "", AT_EMPTY_PATH, STATX_BTIME, &st) != 0 || !(st.stx_mask & STATX_BTIME))
+        return -1;
+    return (int64_t)st.stx_btime.tv_sec * 1000000 + st.stx_btime.tv_nsec / 1000;
+}
+
 static int rename_flags(int olddir, const char *old, int newdir, const char *new, unsigned flags)
 {
     int r;

@@ -1,7 +1,13 @@
 /* mark.c: `.queue` is written last, by one rename: a folder without it is no
- * spool, and `init` finishes what an interrupted `init` left.  It holds the
- * format, the host, the boot, and the number of its own inode: a copy of the
- * spool has the same text at another inode and so knows that it is a copy.
+ * spool, and `init` finishes what an interrupted `init` left.
+ *
+ * It holds the format, the host and the boot, and three things that no copy has in
+ * common with the original, each for a way to copy: the number of its own inode (cp -a,
+ * and a restored backup that writes the file anew), that of the spool's folder (hard
+ * links, cp -al: the file is the same, a folder cannot be), and when that folder was
+ * made (numbers of inodes are given again: rm -r and a restored backup may meet the same
+ * ones).  A spool of an older version, or on a file system that does not tell, is not
+ * asked for what it has not written down.
  */
 #include "spool/mark.h"
 
@@ -27,6 +33,8 @@ struct mark {
     char host[SYS_ID_LEN + 1];
     char boot[SYS_ID_LEN + 1];
     int64_t inode;
+    int64_t folder; /* -1: not written down */
+    int64_t born_us;
 };
 
 /* One that is too long is another's: cut, it might read like ours. */
@@ -45,6 +53,10 @@ static void read_line(char *line, struct mark *m)
         num_parse(value, 1, INT64_MAX, &m->format);
     else if (strcmp(line, "inode") == 0)
         num_parse(value, 0, INT64_MAX, &m->inode);
+    else if (strcmp(line, "folder") == 0)
+        num_parse(value, 0, INT64_MAX, &m->folder);
+    else if (strcmp(line, "born") == 0)
+        num_parse(value, 0, INT64_MAX, &m->born_us);
     else if (strcmp(line, "host") == 0)
         read_id(value, m->host);
     else if (strcmp(line, "boot") == 0)
@@ -55,7 +67,7 @@ static int read_mark(int root, struct mark *m, ino_t *inode)
 {
     struct buf text = BUF_INIT;
     struct stat st;
-    *m = (struct mark){.format = -1, .inode = -1};
+    *m = (struct mark){.format = -1, .inode = -1, .folder = -1, .born_us = -1};
     if (fstatat(root, MARK_FILE, &st, AT_SYMLINK_NOFOLLOW) != 0)
         return -1;
     if (io_read_file(root, MARK_FILE, &text, MARK_MAX) != 0) {
@@ -75,14 +87,18 @@ static int read_mark(int root, struct mark *m, ino_t *inode)
     return 0;
 }
 
-static int fill(int fd)
+static int fill(int root, int fd)
 {
-    char host[SYS_ID_LEN + 1], boot[SYS_ID_LEN + 1], text[256];
-    struct stat st;
-    if (sys_host_id(host) != 0 || sys_boot_id(boot) != 0 || fstat(fd, &st) != 0)
+    char host[SYS_ID_LEN + 1], boot[SYS_ID_LEN + 1], text[320];
+    struct stat st, folder;
+    if (sys_host_id(host) != 0 || sys_boot_id(boot) != 0 || fstat(fd, &st) != 0 ||
+        fstat(root, &folder) != 0)
         return -1;
-    int n = snprintf(text, sizeof text, "format %d\nhost %s\nboot %s\ninode %ju\n", SPOOL_FORMAT,
-                     host, boot, (uintmax_t)st.st_ino);
+    int n = snprintf(text, sizeof text, "format %d\nhost %s\nboot %s\ninode %ju\nfolder %ju\n",
+                     SPOOL_FORMAT, host, boot, (uintmax_t)st.st_ino, (uintmax_t)folder.st_ino);
+    int64_t born_us = sys_born_us(root);
+    if (born_us >= 0)
+        n += snprintf(text + n, sizeof text - (size_t)n, "born %" PRId64 "\n", born_us);
     return io_write_all(fd, text, (size_t)n) == 0 && io_sync(fd) == 0 ? 0 : -1;
 }
 
@@ -105,7 +121,7 @@ int mark_write(int root, bool replace)
     int fd = io_open(root, tmp, O_WRONLY | O_CREAT | O_EXCL, 0600);
     if (fd < 0)
         return -1;
-    int r = fill(fd);
+    int r = fill(root, fd);
     close(fd);
     if (r == 0)
         r = put_in_place(root, tmp, replace);
@@ -128,20 +144,39 @@ static int check_format(const struct mark *m, const char *path, struct err *err)
     return 0;
 }
 
-static int check_origin(const struct mark *m, ino_t inode, const char *path, struct err *err)
+static bool is_copy(const struct mark *m, int root, ino_t inode)
 {
-    char host[SYS_ID_LEN + 1] = "", boot[SYS_ID_LEN + 1] = "";
+    struct stat folder;
+    int64_t born_us = sys_born_us(root);
+    if ((ino_t)m->inode != inode || fstat(root, &folder) != 0)
+        return true;
+    return (m->folder >= 0 && (ino_t)m->folder != folder.st_ino) ||
+           (m->born_us >= 0 && born_us >= 0 && m->born_us != born_us);
+}
+
+/* A machine that was given another name since is still this boot's.  Not to know who we
+ * are is no permission. */
+static int check_host(const struct mark *m, const char *path, struct err *err)
+{
+    char host[SYS_ID_LEN + 1], boot[SYS_ID_LEN + 1];
+    if (sys_host_id(host) != 0 || sys_boot_id(boot) != 0)
+        return err_sys(err, "cannot tell which host this is, to open", path);
+    if (strcmp(host, m->host) == 0 || strcmp(boot, m->boot) == 0)
+        return 0;
+    return err_set(err, ERR_BAD, "%s belongs to another host; if it is not in use there: "
+                   "queuectl init --adopt %s", path, path);
+}
+
+static int check_origin(const struct mark *m, int root, ino_t inode, const char *path,
+                        struct err *err)
+{
     if (m->format < 1 || m->inode < 0)
         return err_set(err, ERR_BAD, "%s/" MARK_FILE " is damaged; if no worker runs on this spool: "
                        "queuectl init --adopt %s", path, path);
-    if ((ino_t)m->inode != inode)
+    if (is_copy(m, root, inode))
         return err_set(err, ERR_BAD, "%s is a copy of a spool; if the original is not in use: "
                        "queuectl init --adopt %s", path, path);
-    if (sys_host_id(host) == 0 && sys_boot_id(boot) == 0 && strcmp(host, m->host) != 0 &&
-        strcmp(boot, m->boot) != 0)
-        return err_set(err, ERR_BAD, "%s belongs to another host; if it is not in use there: "
-                       "queuectl init --adopt %s", path, path);
-    return 0;
+    return check_host(m, path, err);
 }
 
 bool mark_is_there(int root)
@@ -178,5 +213,5 @@ int mark_check(int root, bool adopt, const char *path, struct err *err)
     }
     if (check_format(&m, path, err) != 0)
         return -1;
-    return adopt ? 0 : check_origin(&m, inode, path, err);
+    return adopt ? 0 : check_origin(&m, root, inode, path, err);
 }

@@ -173,7 +173,8 @@ static int share(int root, const struct sharing *sh, const char *path, struct er
     return mark_share(root) == 0 ? 0 : err_sys(err, "share " MARK_FILE " of", path);
 }
 
-/* Folders that somebody removed, as they were made: the root still tells for whom. */
+/* Folders that somebody removed, as they were made: the root still tells for whom.
+ * Only by exactly our mode: one that git or tar made 0755 has not been shared. */
 static int make_missing(int root, const char *path, struct err *err)
 {
     struct stat st, folder;
@@ -181,7 +182,7 @@ static int make_missing(int root, const char *path, struct err *err)
     if (fstat(root, &st) != 0)
         return err_sys(err, "look at", path);
     trust_group_name(st.st_gid, group);
-    struct sharing sh = {.with_group = st.st_mode & S_IXGRP, .gid = st.st_gid, .name = group};
+    struct sharing sh = {.with_group = (st.st_mode & 0777) == ROOT_SHARED, .gid = st.st_gid, .name = group};
     for (int d = 0; d < DIR_COUNT; d++)
         if (fstatat(root, dir_name((enum dir)d), &folder, AT_SYMLINK_NOFOLLOW) != 0 &&
             errno == ENOENT && make_folder(root, (enum dir)d, &sh, err) != 0)

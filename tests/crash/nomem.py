@@ -63,11 +63,12 @@ def environment(folder):
 
 
 def identify(spool):
-    """A copy that says it is none: .queue names its own inode."""
+    """A copy that says it is none: .queue names its own inode, and does not say of
+    which folder."""
     path = os.path.join(spool, ".queue")
     with open(path, "r+") as f:
         lines = ["inode %d\n" % os.stat(path).st_ino if line.startswith("inode ") else line
-                 for line in f]
+                 for line in f if not line.startswith(("folder ", "born "))]
         f.seek(0)
         f.truncate()
         f.writelines(lines)
