@@ -80,7 +80,7 @@ int batch_leave_out_used(struct batch *b, struct queue *q)
     if (mark_twins(b, marked) == 0 && (!q || mark_used(b, q, marked) == 0)) {
         drop_marked(b, marked);
     } else {
-        say("%s: cannot look which ids are in use: %s", b->in->name, strerror(errno));
+        say("%s: cannot look in pending/, failed/ and processing/ which ids are in use: %s", b->in->name, strerror(errno));
         code = EXIT_FAILED;
     }
     free(marked);

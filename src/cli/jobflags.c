@@ -229,8 +229,9 @@ static char *current_dir(void)
     if (!here && errno == ENOMEM)
         say_no_memory();
     else
-        say("the current directory %s; give --cwd with a path that starts with \"/\"",
-            here ? "has a name that is not UTF-8" : "cannot be told");
+        say("the current directory %s%s; give --cwd with a path that starts with \"/\"",
+            here ? "has a name that is not UTF-8" : "cannot be told: ",
+            here ? "" : strerror(errno));
     free(here);
     return NULL;
 }

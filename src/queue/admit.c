@@ -309,6 +309,7 @@ static void lock_id(struct admission *a, struct entry *e, const char *id)
     case IDS_BUSY: /* a run whose file was moved here by hand still lives */
         look_later(a, e, LOCKED_AGAIN_MS * US_PER_MS);
         break;
+    case IDS_UNSEEN:
     case IDS_ERROR:
         idlock_error(a->q->spool, id, &err);
         trouble(a, e, &err);

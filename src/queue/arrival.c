@@ -53,20 +53,20 @@ int arrival_write(struct queue *q, const struct job *job, enum file_sure sure, s
                   struct err *err)
 {
     struct buf text = BUF_INIT;
-    int r = job_print(job, &text);
-    if (r == 0)
-        r = file_make_tmp(q->spool, text.data, text.len, sure, a->tmp);
+    if (job_print(job, &text) != 0)
+        err_sys(err, "enqueue", job->id);
+    else if (file_make_tmp(q->spool, text.data, text.len, sure, a->tmp) != 0)
+        file_error(err, "enqueue", job->id, "write", DIR_TMP, a->tmp);
+    else
+        a->written = true;
     buf_release(&text);
-    if (r != 0)
-        return err_sys(err, "write the document of", job->id);
-    a->written = true;
-    return 0;
+    return a->written ? 0 : -1;
 }
 
 int arrival_publish(struct queue *q, const struct job *job, struct arrival *a, struct err *err)
 {
     if (file_publish(q->spool, a->tmp, DIR_PENDING, a->file) != 0)
-        return err_sys(err, "enqueue", job->id);
+        return file_error(err, "enqueue", job->id, "rename to", DIR_PENDING, a->file);
     a->published = true;
     return 0;
 }
@@ -77,6 +77,8 @@ int arrival_refuse_id(const struct queue *q, enum ids_claim c, const char *id, s
         return err_set(err, ERR_EXISTS, "id \"%s\" is in use; see: queuectl show %s", id, id);
     if (c == IDS_BUSY)
         return err_set(err, ERR_BUSY, "id \"%s\" is in use by somebody just now; try again", id);
+    if (c == IDS_UNSEEN)
+        return err_sys(err, "look in pending/, failed/, processing/, done/ and dead/ for", id);
     return idlock_error(q->spool, id, err);
 }
 

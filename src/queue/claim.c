@@ -124,10 +124,11 @@ static enum claim_result check_fit(struct queue *q, struct claim *c, struct err 
 static int own_copy(struct queue *q, struct claim *c, const struct buf *text, struct err *err)
 {
     char tmp[FILE_NAME_MAX + 1];
-    if (file_make_tmp(q->spool, text->data, text->len, FILE_SYNCED, tmp) == 0 &&
-        file_exchange(q->spool, tmp, DIR_PROCESSING, c->run) == 0)
-        return 0;
-    return err_sys(err, "copy", c->run);
+    if (file_make_tmp(q->spool, text->data, text->len, FILE_SYNCED, tmp) != 0)
+        return file_error(err, "copy", c->name.id, "write", DIR_TMP, tmp);
+    if (file_exchange(q->spool, tmp, DIR_PROCESSING, c->run) != 0)
+        return file_error(err, "copy", c->name.id, "exchange", DIR_PROCESSING, c->run);
+    return 0;
 }
 
 /* Written so shortly ago that more may come. */
@@ -158,7 +159,7 @@ static enum claim_result read_document(struct queue *q, struct claim *c, struct 
         r = refuse(q, c, seen.why, seen.mend, err);
         break;
     case FILE_TROUBLE:
-        err_sys(err, "read", c->run);
+        file_error(err, "claim", c->name.id, "read", DIR_PROCESSING, c->run);
         r = undo(q, c, CLAIM_ERROR, err);
         break;
     }
@@ -195,7 +196,7 @@ static enum claim_result lock_and_move(struct queue *q, struct claim *c, struct 
         return CLAIM_WON;
     if (errno == ENOENT)
         return CLAIM_LOST;
-    err_sys(err, "claim", c->file);
+    file_error(err, "claim", c->name.id, "rename to", DIR_PROCESSING, c->run);
     return CLAIM_ERROR;
 }
 
@@ -219,7 +220,7 @@ enum claim_result claim_take(struct queue *q, enum dir from, const char *file, s
     if (r == CLAIM_WON)
         r = check_fit(q, c, err);
     if (r == CLAIM_WON && q->settings.durable_claim && make_durable(q) != 0) {
-        err_sys(err, "sync the claim of", c->file);
+        file_error(err, "claim", c->name.id, "sync", DIR_PROCESSING, c->run);
         r = undo(q, c, CLAIM_ERROR, err);
     }
     if (r != CLAIM_WON && r != CLAIM_STUCK)

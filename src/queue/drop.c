@@ -77,7 +77,7 @@ static int accept(struct job *job, int64_t now, struct err *err)
 static int refuse_used(struct queue *q, const char *id, struct id_set *set, struct err *err)
 {
     int there = find_dropped(q, id) ? 1 : ids_has_job(q, id, set);
-    return there == 0 ? 0 : arrival_refuse_id(q, there < 0 ? IDS_ERROR : IDS_IN_USE, id, err);
+    return there == 0 ? 0 : arrival_refuse_id(q, there < 0 ? IDS_UNSEEN : IDS_IN_USE, id, err);
 }
 
 int drop_dry(struct queue *q, struct job *job, struct err *err)

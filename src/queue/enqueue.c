@@ -108,7 +108,7 @@ static int run_batch(struct batch *b, size_t *bad, struct err *err)
 {
     int marker = idlock_batch_begin(b->q->spool, b->marker);
     if (marker < 0)
-        return err_sys(err, "begin", "a batch");
+        return file_error(err, "enqueue", "a batch", "write", DIR_TMP, b->marker);
     int r = prepare_all(b, bad, err);
     if (r == 0)
         r = publish_all(b, err);

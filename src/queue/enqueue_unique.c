@@ -103,10 +103,14 @@ static enum step swap(struct queue *q, const struct found *old, const struct arr
                       struct err *err)
 {
     struct spool *sp = q->spool;
-    if (file_exchange(sp, a->tmp, old->state, old->file) == 0 &&
-        file_move(sp, old->state, old->file, DIR_PENDING, a->file) == 0)
+    const char *id = old->name.id;
+    if (file_exchange(sp, a->tmp, old->state, old->file) != 0)
+        file_error(err, "replace", id, "exchange", old->state, old->file);
+    else if (file_move(sp, old->state, old->file, DIR_PENDING, a->file) != 0)
+        file_error(err, "replace", id, "rename to", DIR_PENDING, a->file);
+    else
         return STEP_ADDED;
-    return errno == ENOENT ? STEP_AGAIN : fail(err, "replace", old->name.id);
+    return errno == ENOENT ? STEP_AGAIN : STEP_FAILED;
 }
 
 static enum step replace_locked(struct queue *q, struct job *job, const struct found *old,

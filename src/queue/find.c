@@ -24,7 +24,7 @@ int find_place(struct queue *q, const char *id, enum dir *state, char file[FILE_
     for (int i = 0; i < LOOKS; i++) {
         int found = scan_find(q->spool, id, state, file);
         if (found < 0)
-            return err_sys(err, "look for", id);
+            return file_error(err, "look for", id, "read", *state, file);
         if (found || !idlock_exists(q->spool, id))
             return found;
         if (i > 0 && !idlock_is_held(q->spool, id))
@@ -75,7 +75,7 @@ int found_read(struct queue *q, struct found *f, struct err *err)
         return 1;
     }
     if (look == FILE_TROUBLE) {
-        err_sys(err, "read", f->file);
+        file_error(err, "look at", f->name.id, "read", f->state, f->file);
         buf_release(&f->text);
         return -1;
     }

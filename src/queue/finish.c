@@ -82,14 +82,14 @@ static enum finish_result store(struct queue *q, struct claim *c, enum file_sure
 {
     char tmp[FILE_NAME_MAX + 1];
     if (file_make_tmp(q->spool, c->result.data, c->result.len, sure, tmp) != 0) {
-        err_sys(err, "write the result of", c->name.id);
+        file_error(err, "record the result of", c->name.id, "write", DIR_TMP, tmp);
         return FINISH_ERROR;
     }
     if (file_exchange(q->spool, tmp, DIR_PROCESSING, c->run) == 0)
         return FINISH_MOVED;
     if (errno == ENOENT)
         return FINISH_TAKEN_AWAY;
-    err_sys(err, "record the result of", c->name.id);
+    file_error(err, "record the result of", c->name.id, "exchange", DIR_PROCESSING, c->run);
     return FINISH_ERROR;
 }
 
@@ -128,7 +128,7 @@ enum finish_result finish_move(struct queue *q, struct claim *c, struct err *err
         if (errno != EEXIST || quarantine_namesake(q, to, file, c) != 0)
             break;
     }
-    err_sys(err, "move the finished job", c->name.id);
+    file_error(err, "move the finished job", c->name.id, "rename to", to, file);
     return FINISH_ERROR;
 }
 

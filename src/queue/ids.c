@@ -166,7 +166,7 @@ enum ids_claim ids_reserve(struct queue *q, const char *id, struct id_set *set,
     if (lock == IDLOCK_OWNED)
         close(*fd);
     *fd = -1;
-    return found < 0 ? IDS_ERROR : found ? IDS_IN_USE : IDS_BUSY;
+    return found < 0 ? IDS_UNSEEN : found ? IDS_IN_USE : IDS_BUSY;
 }
 
 int ids_lock(struct queue *q, const char *id, int64_t patience_ms, int *fd, struct err *err)

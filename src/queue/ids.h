@@ -29,7 +29,8 @@ enum ids_claim {
     IDS_OWNED,  /* *fd is the lock: make the job, then close it */
     IDS_IN_USE, /* a job with this id is there */
     IDS_BUSY,   /* cannot tell just now: locked without a job, or a batch at work */
-    IDS_ERROR   /* errno */
+    IDS_UNSEEN, /* whether a job with this id is there: errno */
+    IDS_ERROR   /* its lock: errno */
 };
 
 /* The right to make a job with this id.  An id without a job is stale and taken

@@ -149,16 +149,18 @@ static int write_report(struct queue *q, const char *id, const char *name, const
     char tmp[FILE_NAME_MAX + 1], file[FILE_NAME_MAX + 1];
     snprintf(n.id, sizeof n.id, "%s", id);
     name_format(DIR_DEAD, &n, file);
-    int r = print_report(q, id, name, m, &text);
-    if (r == 0)
-        r = file_make_tmp(q->spool, text.data, text.len, FILE_SYNCED, tmp);
-    if (r == 0 && (r = file_publish(q->spool, tmp, DIR_DEAD, file)) != 0) {
-        int saved = errno;
+    int r = -1;
+    if (print_report(q, id, name, m, &text) != 0)
+        err_sys(err, "report", name);
+    else if (file_make_tmp(q->spool, text.data, text.len, FILE_SYNCED, tmp) != 0)
+        file_error(err, "report", name, "write", DIR_TMP, tmp);
+    else if (file_publish(q->spool, tmp, DIR_DEAD, file) != 0) {
+        file_error(err, "report", name, "rename to", DIR_DEAD, file);
         file_drop_tmp(q->spool, tmp);
-        errno = saved;
-    }
+    } else
+        r = 0;
     buf_release(&text);
-    return r == 0 ? 0 : err_sys(err, "write the report about", name);
+    return r;
 }
 
 /* The report about this file, made unless it is there. */
@@ -187,7 +189,7 @@ static int put(struct queue *q, enum dir d, const char *file, const struct misfi
     struct stat st;
     for (int i = 0; i < TRIES; i++) {
         if (fstatat(q->spool->dir[d], file, &st, AT_SYMLINK_NOFOLLOW) != 0)
-            return errno == ENOENT ? 0 : err_sys(err, "look at", file);
+            return errno == ENOENT ? 0 : file_error(err, "put aside", file, "look at", d, file);
         choose_name(q, m->as, name);
         if (make_report(q, m, name, st.st_ino, id, err) != 0)
             return -1;
@@ -200,7 +202,7 @@ static int put(struct queue *q, enum dir d, const char *file, const struct misfi
         if (errno != EEXIST)
             break;
     }
-    return err_sys(err, "put aside", file);
+    return file_error(err, "put aside", file, "rename to", DIR_QUARANTINE, name);
 }
 
 int quarantine_put(struct queue *q, enum dir d, const char *file, const struct misfit *m,
@@ -238,13 +240,15 @@ int quarantine_restore(struct queue *q, const struct job *report, struct err *er
         return err_set(err, ERR_EXISTS, "%s/%s is there again already", dir_name(DIR_PENDING),
                        name);
     if (file_move(q->spool, DIR_QUARANTINE, name, DIR_PENDING, own) != 0)
-        return errno == ENOENT ? no_file(report, err) : err_sys(err, "put back", name);
+        return errno == ENOENT
+                   ? no_file(report, err)
+                   : file_error(err, "put back", name, "rename to", DIR_PENDING, own);
     snprintf(n.id, sizeof n.id, "%s", report->id);
     name_format(DIR_DEAD, &n, file);
     file_remove(q->spool, DIR_DEAD, file);
     idlock_forget(q->spool, report->id);
     if (file_move(q->spool, DIR_PENDING, own, DIR_PENDING, name) != 0)
-        return err_sys(err, "put back", name);
+        return file_error(err, "put back", name, "rename to", DIR_PENDING, name);
     return 0;
 }
 

@@ -86,13 +86,18 @@ static int store(struct queue *q, struct held *h, struct err *err)
 {
     struct buf text = BUF_INIT;
     char tmp[FILE_NAME_MAX + 1];
-    int r = job_print(&h->f.job, &text);
-    if (r == 0)
-        r = file_make_tmp(q->spool, text.data, text.len, FILE_SYNCED, tmp);
-    if (r == 0)
-        r = file_exchange(q->spool, tmp, h->f.state, h->f.file);
+    const char *id = h->f.name.id;
+    int r = -1;
+    if (job_print(&h->f.job, &text) != 0)
+        err_sys(err, "change", id);
+    else if (file_make_tmp(q->spool, text.data, text.len, FILE_SYNCED, tmp) != 0)
+        file_error(err, "change", id, "write", DIR_TMP, tmp);
+    else if (file_exchange(q->spool, tmp, h->f.state, h->f.file) != 0)
+        file_error(err, "change", id, "exchange", h->f.state, h->f.file);
+    else
+        r = 0;
     buf_release(&text);
-    return r == 0 ? 0 : err_sys(err, "change", h->f.name.id);
+    return r;
 }
 
 /* The commit. */
@@ -104,7 +109,7 @@ static int move(struct queue *q, struct held *h, enum dir to, const struct name 
     if (to == h->f.state && strcmp(file, h->f.file) == 0)
         return 0;
     if (file_move(q->spool, h->f.state, h->f.file, to, file) != 0)
-        return err_sys(err, "move", h->f.file);
+        return file_error(err, "move", h->f.name.id, "rename to", to, file);
     return file_sync_dir(q->spool, to) == 0 ? 0 : err_sys(err, "sync", dir_name(to));
 }
 

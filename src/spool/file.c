@@ -65,6 +65,13 @@ int file_make_tmp(struct spool *sp, const void *bytes, size_t n, enum file_sure 
     return r;
 }
 
+int file_error(struct err *err, const char *doing, const char *id, const char *call, enum dir d,
+               const char *name)
+{
+    return err_set(err, ERR_SYSTEM, "%s %s: %s %s/%s: %s", doing, id, call, dir_name(d), name,
+                   strerror(errno));
+}
+
 void file_drop_tmp(const struct spool *sp, const char *tmp)
 {
     unlinkat(sp->dir[DIR_TMP], tmp, 0);

@@ -24,6 +24,11 @@ int file_make_tmp(struct spool *sp, const void *bytes, size_t n, enum file_sure 
                   char tmp[FILE_NAME_MAX + 1]);
 /* Give a file just made with 0600 the mode the spool's group is due. */
 int file_set_mode(int fd, mode_t mode);
+/* "DOING ID: CALL tmp/NAME: strerror", with kind ERR_SYSTEM: what was to be done for
+ * which job, and which step failed on which file.  Always returns -1. */
+int file_error(struct err *err, const char *doing, const char *id, const char *call, enum dir d,
+               const char *name);
+
 void file_drop_tmp(const struct spool *sp, const char *tmp);
 
 /* tmp/tmp becomes d/name, which must not exist (EEXIST). */

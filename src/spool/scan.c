@@ -106,9 +106,9 @@ int scan_find_ended(const struct spool *sp, const char *id, enum dir *state,
     struct name n = {0};
     snprintf(n.id, sizeof n.id, "%s", id);
     for (int d = DIR_DONE; d <= DIR_DEAD; d++) {
-        name_format((enum dir)d, &n, file);
+        *state = (enum dir)d;
+        name_format(*state, &n, file);
         if (fstatat(sp->dir[d], file, &st, AT_SYMLINK_NOFOLLOW) == 0) {
-            *state = (enum dir)d;
             return 1;
         }
         if (errno != ENOENT)
@@ -130,8 +130,10 @@ int scan_find(const struct spool *sp, const char *id, enum dir *state,
 {
     static const enum dir order[] = {DIR_PENDING, DIR_FAILED, DIR_PROCESSING};
     int found = scan_find_ended(sp, id, state, file);
-    for (size_t i = 0; i < 3 && found == 0; i++)
+    for (size_t i = 0; i < 3 && found == 0; i++) {
+        file[0] = '\0';
         found = scan_find_in(sp, *state = order[i], id, file);
+    }
     /* It may have ended while the three were read. */
     return found == 0 ? scan_find_ended(sp, id, state, file) : found;
 }

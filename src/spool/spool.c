@@ -80,10 +80,10 @@ static int open_root(struct spool *sp, const char *path, struct err *err)
                            path);
         return err_sys(err, "open", path);
     }
-    if (stat(sp->path, &st) == 0) {
-        sp->dev = st.st_dev;
-        sp->owner = st.st_uid;
-    }
+    if (stat(sp->path, &st) != 0)
+        return err_sys(err, "look at", sp->path);
+    sp->dev = st.st_dev;
+    sp->owner = st.st_uid;
     sp->root = io_open(AT_FDCWD, sp->path, O_RDONLY | O_DIRECTORY, 0);
     if (sp->root < 0 && errno == EACCES)
         return spool_closed_to_us(sp->path, sp->owner, err);

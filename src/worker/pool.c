@@ -107,16 +107,17 @@ static void loop(struct pool *p)
     }
 }
 
-static int fail(struct pool *p, const char *what)
+static int fail(struct pool *p, const char *what, const char *folder)
 {
-    return err_sys(p->err, what, p->q.spool->path);
+    return err_set(p->err, ERR_SYSTEM, "%s %s/%s: %s", what, p->q.spool->path, folder,
+                   strerror(errno));
 }
 
 static int set_up(struct pool *p)
 {
     sys_subreaper();
     if (signals_open() != 0 || intake_open(p) != 0)
-        return fail(p, "begin on");
+        return fail(p, "begin on", "");
     p->record = (struct live_record){.role = LIVE_POOL,
                                      .pid = getpid(),
                                      .since_us = clock_wall_us(),
@@ -124,7 +125,7 @@ static int set_up(struct pool *p)
     snprintf(p->record.token, sizeof p->record.token, "%s", p->q.spool->token);
     p->record_fd = live_publish(p->q.spool, &p->record);
     if (p->record_fd < 0)
-        return fail(p, "register on");
+        return fail(p, "register in", dir_name(DIR_WORKERS));
     if (p->q.settings_err.kind)
         log_warn("%s; the rest is in force", p->q.settings_err.text);
     p->want = (size_t)(p->o->count > 0 ? p->o->count : p->q.settings.count);
