@@ -143,6 +143,16 @@ test-clients: all
 	@sh contrib/install-deps.sh clients
 	@tests/run normal='$(BUILD)' tests/clients/test_clients.sh
 
+# Each so manieth point is tried: all of them take hours (CRASH_STRIDE=1).
+CRASH_STRIDE ?= 8
+crash: all
+	@sh contrib/install-deps.sh test
+	@QUEUECTL_BIN='$(abspath $(PROGRAM))' QUEUECTL_BUILD='$(BUILD)' \
+	    tests/crash/kill.py --stride '$(CRASH_STRIDE)'
+	@QUEUECTL_BIN='$(abspath $(PROGRAM))' QUEUECTL_BUILD='$(BUILD)' \
+	    tests/crash/faults.py --stride "$$((8 * $(CRASH_STRIDE)))"
+	@QUEUECTL_BIN='$(abspath $(PROGRAM))' MALLOC=all tests/crash/test_malloc.sh
+
 # The clock is set under a queue at work (a clock of its own: tests/clock/setclock.c).
 clock: all
 	@sh contrib/install-deps.sh test
@@ -153,11 +163,6 @@ FUZZ_SECONDS ?= 600
 fuzz:
 	@sh contrib/install-deps.sh build fuzz
 	@QUEUECTL_BUILD='$(BUILD)' tests/fuzz/run $(FUZZ_SECONDS) $(FUZZ)
-
-# Each allocation of each command fails, in turn.
-crash: all
-	@sh contrib/install-deps.sh test
-	@QUEUECTL_BIN='$(abspath $(PROGRAM))' MALLOC=all tests/crash/test_malloc.sh
 
 # The disk fills up under a queue at work (small file systems in a mount namespace).
 full: all
@@ -197,7 +202,8 @@ help:
 	@echo 'make test        all tests: as built, with sanitizers, and with the poll backend'
 	@echo '                 (PASSES="normal sanitized poll", TESTS="tests/cli/x.bats ..." for less)'
 	@echo 'make test-clients  contrib/clients in all ten languages (installs these)'
-	@echo 'make crash       every allocation of every command fails, in turn'
+	@echo 'make crash       kill -9 before each system call, and each call that fails: every 8th'
+	@echo '                 (CRASH_STRIDE=8); every allocation of every command fails'
 	@echo 'make clock       the clock is set an hour, ten years, a little: all cases'
 	@echo 'make soak        200,000 jobs while workers are killed, operators at work by hand'
 	@echo 'make model       the protocol under every interleaving of its steps (spin)'
