@@ -105,7 +105,7 @@ static enum recover_result settle(struct queue *q, struct claim *c, struct orpha
     if (look == FILE_GONE)
         r = RECOVER_SETTLED;
     else if (look == FILE_TROUBLE || look == FILE_NOT_YET)
-        err_sys(err, "read the orphaned run", c->run);
+        file_error(err, "recover", c->name.id, "read", DIR_PROCESSING, c->run);
     else if (look == FILE_MISFIT ||
              (parse = job_parse(&c->job, buf_str(&text), text.len, NULL, err)) != 0) {
         if (parse != 0 && err->kind == ERR_SYSTEM) {
