@@ -120,8 +120,9 @@ bool num_parse_whole(const char *text, int64_t min, int64_t max, int64_t *out)
 }
 
 /* Digits are gathered in one integer and divided once at the end, which is
- * exactly rounded for up to 15 digits; further digits change nothing that a
- * setting could mean and are passed over. */
+ * exactly rounded for up to 15 digits, and 15 places; further ones change nothing
+ * that a setting could mean and are passed over, so that what is printed with as
+ * many reads as the same. */
 bool num_parse_fraction(const char *text, double min, double max, double *out)
 {
     bool negative = text[0] == '-';
@@ -136,7 +137,7 @@ bool num_parse_fraction(const char *text, double min, double max, double *out)
         if (!is_digit(*++at))
             return false;
         for (; is_digit(*at); at++) {
-            if (value * 10 + 9 > 9e15)
+            if (value * 10 + 9 > 9e15 || scale >= 1e15)
                 continue;
             value = value * 10 + (*at - '0');
             scale *= 10;

@@ -174,6 +174,7 @@ static void good_values(void **state)
         {"backoff-base", "1", "1"},       {"backoff-base", "1.5", "1.5"},
         {"backoff-base", "1000", "1000"}, {"backoff-jitter", "0.1", "0.1"},
         {"backoff-jitter", "1", "1"},     {"backoff-jitter", "0.00001", "0.00001"},
+        {"backoff-jitter", "0.00000000020737874922", "0.000000000207378"},
         {"backoff-max", "1s", "1s"},      {"backoff-max", "90", "1m30s"},
         {"timeout", "60000", "16h40m"},   {"timeout", "500ms", "500ms"},
         {"timeout", "0", "0"},            {"priority", "-100", "-100"},
