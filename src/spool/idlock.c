@@ -21,20 +21,21 @@
 
 #define TRIES 16
 
-/* Never seen without its content: whoever makes it may be killed. */
+/* Never seen without its content: whoever makes it may be killed.  Then it lies in
+ * tmp/, which is swept. */
 static int make_unsure(const struct spool *sp, const char *id)
 {
-    char tmp[TOKEN_MAX + 8];
-    int ids = sp->dir[DIR_IDS];
-    snprintf(tmp, sizeof tmp, ".new.%s", sp->token);
-    int fd = io_open_file(ids, tmp, O_RDWR | O_CREAT | O_TRUNC | O_NONBLOCK, 0600);
+    char fresh[FILE_NAME_MAX + 1];
+    int tmp = sp->dir[DIR_TMP];
+    snprintf(fresh, sizeof fresh, "%s.id", sp->token);
+    int fd = io_open(tmp, fresh, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
     if (fd < 0)
         return -1;
     if (io_write_all(fd, IDLOCK_UNSURE, strlen(IDLOCK_UNSURE)) == 0 &&
-        sys_rename_noreplace(ids, tmp, ids, id) == 0)
+        sys_rename_noreplace(tmp, fresh, sp->dir[DIR_IDS], id) == 0)
         return fd;
     int saved = errno;
-    unlinkat(ids, tmp, 0);
+    unlinkat(tmp, fresh, 0);
     close(fd);
     errno = saved;
     return -1;
