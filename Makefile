@@ -188,6 +188,7 @@ soak: all
 	+@$(MAKE) units
 	$(SOAK)/soak.py --jobs 200000 --odd 2
 	$(SOAK)/soak.py --jobs 20000 --odd 2 --ext4
+	$(SOAK)/hands.py --operators 8 --operations 600
 
 # The program says it; tests/cli/schema.bats holds the file to that.
 schema: all

@@ -10,6 +10,7 @@ for runs to start (for IDLE_SEC at most): the slower the machine, the fewer.  On
 processes of this spool are hit: their number and their start are in their token.
 """
 import collections
+import contextlib
 import os
 import random
 import shutil
@@ -19,6 +20,8 @@ import sys
 import tempfile
 import threading
 import time
+
+from tap import wait_until
 
 START_SEC = 120  # no start of a pool takes so long, however slow the machine
 LINE_LEN = 200   # of the ledger, for a run: about
@@ -109,6 +112,18 @@ class Arena:
                 return "%d %s" % (pid, f.read().replace(b"\0", b" ").decode(errors="replace"))
         except OSError:
             return "%d" % pid
+
+    def settle(self, keeper):
+        """What the dead left in tmp/ is litter once it is over 5 s old; then pools stop."""
+        def is_old():
+            with contextlib.suppress(FileNotFoundError):
+                times = [os.lstat(entry).st_mtime for entry in os.scandir(self.path("tmp"))]
+                return all(time.time() - t > 7 for t in times)
+            return False
+        wait_until(is_old, 60)
+        self.must("worker", "stop")
+        keeper.start_pool()
+        self.must("worker", "stop")
 
     @staticmethod
     def signal(pid, sig):

@@ -251,19 +251,8 @@ def soak(tap, arena, args):
     tap.check("all that was enqueued ended", "" if over and end.returncode != 124 else
               arena.q("list").stdout)
     tap.check("every start of a pool came to an end", keeper.hung)
-    settle(arena, keeper)
+    arena.settle(keeper)
     judge(tap, arena, load, slayer, producers)
-
-
-def settle(arena, keeper):
-    """What the dead left in tmp/ is litter once it is over 5 s old; then pools stop."""
-    def is_old():
-        times = [os.lstat(entry).st_mtime for entry in os.scandir(arena.path("tmp"))]
-        return all(time.time() - t > 7 for t in times)
-    wait_until(is_old, 60)
-    arena.must("worker", "stop")
-    keeper.start_pool()
-    arena.must("worker", "stop")
 
 
 @contextlib.contextmanager

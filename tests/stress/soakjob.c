@@ -193,6 +193,12 @@ static int slow(void)
     return 0;
 }
 
+static int late(void)
+{
+    slow();
+    return flaky();
+}
+
 static int crash(void)
 {
     const struct rlimit none = {0, 0};
@@ -302,12 +308,13 @@ static int detach(void)
 static const struct kind {
     const char *name;
     int (*work)(void);
-} kinds[] = {{"quick", quick},       {"fail", fail},           {"flaky", flaky},
-             {"talk", talk},         {"slow", slow},           {"crash", crash},
-             {"hang", hang},         {"stopped", stopped},     {"stubborn", stubborn},
-             {"children", children}, {"daemonise", daemonise}, {"closed", closed},
-             {"bare", bare},         {"naked", naked},         {"chained", chained},
-             {"escaping", escaping}, {"breed", breed},         {"detach", detach}};
+} kinds[] = {{"quick", quick},         {"fail", fail},       {"flaky", flaky},
+             {"talk", talk},           {"slow", slow},       {"late", late},
+             {"crash", crash},         {"hang", hang},       {"stopped", stopped},
+             {"stubborn", stubborn},   {"children", children}, {"daemonise", daemonise},
+             {"closed", closed},       {"bare", bare},       {"naked", naked},
+             {"chained", chained},     {"escaping", escaping}, {"breed", breed},
+             {"detach", detach}};
 
 int main(int argc, char **argv)
 {
