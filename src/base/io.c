@@ -7,6 +7,7 @@
  * regular files read here the flag means nothing.
  */
 #include "base/io.h"
+#include "base/sys.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -121,11 +122,8 @@ int io_write_all(int fd, const void *bytes, size_t n)
 
 int io_sync(int fd)
 {
-    int rc;
+    int rc = sys_sync(fd);
 
-    do
-        rc = fsync(fd);
-    while (rc < 0 && errno == EINTR);
     if (rc < 0 && (errno == EINVAL || errno == EROFS))
         return 0;
     return rc;

@@ -26,7 +26,7 @@ int io_error(struct err *err, const char *what, int dir, const char *folder, con
 
 ssize_t io_read(int fd, void *bytes, size_t n);
 int io_write_all(int fd, const void *bytes, size_t n);
-int io_sync(int fd); /* fsync(2); EINVAL and EROFS on things that cannot be synced are success */
+int io_sync(int fd); /* sys_sync(); EINVAL and EROFS on things that cannot be synced are success */
 
 /* Append all that is left to read.  More than max bytes: -1, EFBIG.
  * Allocation: -1, ENOMEM. */

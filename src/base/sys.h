@@ -82,9 +82,19 @@ bool sys_network_fs(int fd, char kind[32]);
  * files one by one. */
 int sys_sync_fs(int fd);
 
-/* Begin to write fd's content back, without waiting (Linux: sync_file_range(2),
- * which makes the file system choose the blocks now; elsewhere nothing). */
-void sys_start_writeback(int fd);
+/* Does fd's file system bring renames to the disk in the order in which they were
+ * made, each with the data that was written back before it?  ext4 and XFS do, by one
+ * journal; btrfs does not after a fsync(2); what is not known counts as no. */
+bool sys_keeps_order(int fd);
+
+/* fsync(2), without EINTR.  On btrfs, where its log brings a file and the names in its
+ * folder to the disk but not what they replace, the whole file system (syncfs(2)): what
+ * is found after a power cut was so at one time. */
+int sys_sync(int fd);
+
+/* Have fd's content written, so that no rename made from now on reaches the disk
+ * before it: with less than a fsync(2) where that is known to do.  0 or -1 and errno. */
+int sys_write_out(int fd);
 
 /* Is there a process pid that started later than this clock_boot_us() moment?
  * Then it is not the one that had the number at that moment. */

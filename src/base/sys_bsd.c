@@ -564,9 +564,24 @@ int sys_sync_fs(int fd)
     return -1;
 }
 
-void sys_start_writeback(int fd)
+bool sys_keeps_order(int fd)
 {
     (void)fd;
+    return false;
+}
+
+int sys_sync(int fd)
+{
+    int rc;
+    do
+        rc = fsync(fd);
+    while (rc < 0 && errno == EINTR);
+    return rc;
+}
+
+int sys_write_out(int fd)
+{
+    return sys_sync(fd);
 }
 
 #if defined(__APPLE__)

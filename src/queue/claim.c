@@ -17,11 +17,11 @@
 
 #include "base/clock.h"
 #include "base/sys.h"
+#include "queue/doubles.h"
 #include "queue/quarantine.h"
 #include "queue/runs.h"
 #include "spool/file.h"
 #include "spool/idlock.h"
-#include "spool/scan.h"
 
 #define YOUNG_SEC 6
 
@@ -99,11 +99,35 @@ static enum claim_result refuse(struct queue *q, struct claim *c, const char *wh
     return CLAIM_REFUSED;
 }
 
-/* A name alone earns no trust: people copy and move files. */
-static enum claim_result check_fit(struct queue *q, struct claim *c, struct err *err)
+/* Has another file ended under its id? */
+static enum claim_result check_double(struct queue *q, struct claim *c, struct err *err)
 {
     enum dir state;
     char other[FILE_NAME_MAX + 1], why[2 * ID_MAX + 80];
+    switch (doubles_compare(q, c->name.id, &c->job, &state, other)) {
+    case DOUBLES_OLDER:
+        if (doubles_remove(q, DIR_PROCESSING, c->run, c->name.id) == 0)
+            return CLAIM_LOST;
+        err_sys(err, "remove", c->run);
+        return undo(q, c, CLAIM_ERROR, err);
+    case DOUBLES_NEWER:
+        if (doubles_remove(q, state, other, c->name.id) == 0)
+            return CLAIM_WON;
+        err_sys(err, "remove", other);
+        return undo(q, c, CLAIM_ERROR, err);
+    case DOUBLES_STRANGER:
+        snprintf(why, sizeof why, "id \"%s\" is in use: %s/%s is there", c->name.id,
+                 dir_name(state), other);
+        return refuse(q, c, why, MEND_ID, err);
+    default:
+        return CLAIM_WON;
+    }
+}
+
+/* A name alone earns no trust: people copy and move files. */
+static enum claim_result check_fit(struct queue *q, struct claim *c, struct err *err)
+{
+    char why[2 * ID_MAX + 80];
     if (c->job.is_report)
         return refuse(q, c, "it is a report about a file, and no job", MEND_REPORT, err);
     if (c->job.id[0] && strcmp(c->job.id, c->name.id) != 0) {
@@ -111,12 +135,7 @@ static enum claim_result check_fit(struct queue *q, struct claim *c, struct err 
                  c->job.id);
         return refuse(q, c, why, NULL, err);
     }
-    if (scan_find_ended(q->spool, c->name.id, &state, other) == 1) {
-        snprintf(why, sizeof why, "id \"%s\" is in use: %s/%s is there", c->name.id,
-                 dir_name(state), other);
-        return refuse(q, c, why, MEND_ID, err);
-    }
-    return CLAIM_WON;
+    return check_double(q, c, err);
 }
 
 /* Another's file, or one with a second name: from here on the bytes that were
@@ -124,7 +143,7 @@ static enum claim_result check_fit(struct queue *q, struct claim *c, struct err 
 static int own_copy(struct queue *q, struct claim *c, const struct buf *text, struct err *err)
 {
     char tmp[FILE_NAME_MAX + 1];
-    if (file_make_tmp(q->spool, text->data, text->len, FILE_SYNCED, tmp) != 0)
+    if (file_make_tmp(q->spool, text->data, text->len, FILE_WRITTEN, tmp) != 0)
         return file_error(err, "copy", c->name.id, "write", DIR_TMP, tmp);
     if (file_exchange(q->spool, tmp, DIR_PROCESSING, c->run) != 0)
         return file_error(err, "copy", c->name.id, "exchange", DIR_PROCESSING, c->run);

@@ -56,17 +56,13 @@ static int make_result(struct queue *q, struct claim *c, struct run *r, struct e
     return 0;
 }
 
-static enum file_sure how_sure(const struct queue *q, int64_t duration_ms)
+/* Must the result survive a power cut as soon as it is there?  An operator was told
+ * of a cancel. */
+static bool must_survive(const struct queue *q, const struct run *r)
 {
-    switch (q->settings.durability) {
-    case DURABILITY_ALWAYS:
-        return FILE_SYNCED;
-    case DURABILITY_NEVER:
-        return FILE_CACHED;
-    case DURABILITY_AUTO:
-        break;
-    }
-    return duration_ms >= SYNC_FROM_MS ? FILE_SYNCED : FILE_WRITEBACK;
+    if (r->outcome == OUTCOME_CANCELLED || q->settings.durability == DURABILITY_ALWAYS)
+        return true;
+    return q->settings.durability == DURABILITY_AUTO && r->duration_ms >= SYNC_FROM_MS;
 }
 
 static void journal_run(struct queue *q, const struct claim *c, const char *event)
@@ -77,9 +73,11 @@ static void journal_run(struct queue *q, const struct claim *c, const char *even
     journal_event(q, event, c->name.id, more);
 }
 
-static enum finish_result store(struct queue *q, struct claim *c, enum file_sure sure,
-                                struct err *err)
+/* Never without its content, or the job would be lost with its result: the old
+ * document goes with the exchange. */
+static enum finish_result store(struct queue *q, struct claim *c, struct err *err)
 {
+    enum file_sure sure = c->fate == FATE_AGAIN ? FILE_SYNCED : FILE_WRITTEN;
     char tmp[FILE_NAME_MAX + 1];
     if (file_make_tmp(q->spool, c->result.data, c->result.len, sure, tmp) != 0) {
         file_error(err, "record the result of", c->name.id, "write", DIR_TMP, tmp);
@@ -145,10 +143,9 @@ enum finish_result finish_run(struct queue *q, struct claim *c, struct run *r, b
                                          [OUTCOME_FAILED] = "failed",
                                          [OUTCOME_LOST] = "lost",
                                          [OUTCOME_CANCELLED] = "cancelled"};
-    enum file_sure sure = how_sure(q, r->duration_ms);
     if (make_result(q, c, r, err) != 0)
         return FINISH_ERROR;
-    enum finish_result f = store(q, c, sure, err);
+    enum finish_result f = store(q, c, err);
     if (f == FINISH_MOVED && logs_keep(q, c, renamed) != 0) {
         err_sys(err, "keep the logs of", c->name.id);
         return FINISH_ERROR;
@@ -161,7 +158,7 @@ enum finish_result finish_run(struct queue *q, struct claim *c, struct run *r, b
         return f;
     journal_run(q, c, c->fate == FATE_DEAD && r->outcome == OUTCOME_FAILED ? "dead"
                                                                           : events[r->outcome]);
-    if (sure == FILE_SYNCED && file_sync_dir(q->spool, goal_dir(c)) != 0)
+    if (must_survive(q, r) && file_sync_dir(q->spool, goal_dir(c)) != 0)
         journal_event(q, "sync-failed", c->name.id, "");
     return FINISH_MOVED;
 }

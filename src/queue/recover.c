@@ -15,6 +15,7 @@
 #include "base/io.h"
 #include "base/sys.h"
 #include "queue/admit.h"
+#include "queue/doubles.h"
 #include "queue/finish.h"
 #include "queue/logs.h"
 #include "queue/quarantine.h"
@@ -80,7 +81,15 @@ static enum recover_result put_aside(struct queue *q, struct claim *c, const cha
 static enum recover_result settle_dead(struct queue *q, struct claim *c, bool lived,
                                        struct err *err)
 {
+    enum dir ended;
+    char file[FILE_NAME_MAX + 1];
     idlock_clear(c->lock, c->run);
+    if (doubles_compare(q, c->name.id, &c->job, &ended, file) == DOUBLES_OLDER) {
+        if (doubles_remove(q, DIR_PROCESSING, c->run, c->name.id) == 0)
+            return RECOVER_SETTLED;
+        err_sys(err, "remove", c->run);
+        return RECOVER_ERROR;
+    }
     if (lived || !runs_never_started(q, &c->name, c->run) ||
         request_is_there(q, REQUEST_CANCEL, c->run))
         return lose(q, c, err);

@@ -52,8 +52,8 @@ int file_make_tmp(struct spool *sp, const void *bytes, size_t n, enum file_sure 
         r = io_write_all(fd, bytes, n);
     if (r == 0 && sure == FILE_SYNCED)
         r = io_sync(fd);
-    if (r == 0 && sure == FILE_WRITEBACK)
-        sys_start_writeback(fd);
+    if (r == 0 && sure == FILE_WRITTEN)
+        r = sys_write_out(fd);
     int saved = errno;
     if (close(fd) != 0 && r == 0) {
         saved = errno;

@@ -13,9 +13,12 @@
 
 /* How sure a new file's content is before it is renamed. */
 enum file_sure {
-    FILE_CACHED,    /* in memory: a power cut may leave it empty under its new name */
-    FILE_WRITEBACK, /* blocks chosen, writing begun: on ordered journals never torn */
-    FILE_SYNCED     /* fsync: it survives */
+    FILE_CACHED,  /* in memory: a power cut may leave it empty under its new name */
+    FILE_WRITTEN, /* whole under any name that a power cut leaves it with, but not sure
+                     to be there.  Not for what goes to pending/: producers sync that
+                     folder, and on btrfs this brings along the names of new files
+                     without their content */
+    FILE_SYNCED   /* it survives under the name it has then */
 };
 
 /* Write a new file in tmp/ under our token; its name goes to `tmp`.  On failure
