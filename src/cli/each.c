@@ -80,9 +80,24 @@ size_t each_id(struct queue *q, char *const *ids, size_t n, each_verb *verb, con
     return failed;
 }
 
+/* Said once for all of them: nothing tells which would come back. */
+static size_t sync_deleted(struct queue *q, const bool touched[STATE_COUNT])
+{
+    size_t failed = 0;
+    for (int d = 0; d < STATE_COUNT; d++) {
+        struct err err = ERR_INIT;
+        if (touched[d] && verb_delete_sync(q, (enum dir)d, &err) != 0) {
+            say_error(&err);
+            failed++;
+        }
+    }
+    return failed;
+}
+
 size_t each_delete(struct queue *q, const struct id_list *l, const char *done_word)
 {
     size_t failed = 0;
+    bool touched[STATE_COUNT] = {false};
     for (size_t i = 0; i < l->count; i++) {
         struct err err = ERR_INIT;
         int r = l->file[i] ? verb_delete_at(q, l->state[i], l->file[i], &err)
@@ -93,8 +108,10 @@ size_t each_delete(struct queue *q, const struct id_list *l, const char *done_wo
         } else if (done_word) {
             printf("%s %s\n", done_word, l->id[i]);
         }
+        if (l->file[i])
+            touched[l->state[i]] = true;
     }
-    return failed;
+    return failed + sync_deleted(q, touched);
 }
 
 int each_run(const struct call *c, each_verb *verb, const char *done_word)

@@ -19,6 +19,7 @@
 #include "queue/journal.h"
 #include "spool/file.h"
 #include "spool/idlock.h"
+#include "spool/scan.h"
 
 #define STEM_MAX 80 /* producers look for the report by this (doc/PRODUCERS.md) */
 #define PLAIN_MAX 230 /* bytes of the name before a suffix */
@@ -152,7 +153,7 @@ static int write_report(struct queue *q, const char *id, const char *name, const
     int r = -1;
     if (print_report(q, id, name, m, &text) != 0)
         err_sys(err, "report", name);
-    else if (file_make_tmp(q->spool, text.data, text.len, FILE_SYNCED, tmp) != 0)
+    else if (file_make_tmp(q->spool, text.data, text.len, FILE_WRITTEN, tmp) != 0)
         file_error(err, "report", name, "write", DIR_TMP, tmp);
     else if (file_publish(q->spool, tmp, DIR_DEAD, file) != 0) {
         file_error(err, "report", name, "rename to", DIR_DEAD, file);
@@ -169,8 +170,11 @@ static int make_report(struct queue *q, const struct misfit *m, const char *name
 {
     int lock;
     bool fresh;
+    enum dir state;
+    char file[FILE_NAME_MAX + 1];
     quarantine_report_id(m->as, inode, id);
-    if (idlock_exists(q->spool, id)) {
+    /* An id without a report is left of a crash: it is the one that is looked for. */
+    if (scan_find_ended(q->spool, id, &state, file) != 0) {
         if (same_report(q, id, name))
             return 0;
         name_new_id("rejected", 0, id);
@@ -249,6 +253,8 @@ int quarantine_restore(struct queue *q, const struct job *report, struct err *er
     idlock_forget(q->spool, report->id);
     if (file_move(q->spool, DIR_PENDING, own, DIR_PENDING, name) != 0)
         return file_error(err, "put back", name, "rename to", DIR_PENDING, name);
+    if (file_sync_dir(q->spool, DIR_PENDING) != 0)
+        return file_error(err, "put back", name, "sync", DIR_PENDING, "");
     return 0;
 }
 

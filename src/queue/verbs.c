@@ -81,8 +81,8 @@ static int no(const struct held *h, const char *verb, const char *instead, struc
                    is[h->f.state], *instead ? "; " : "", instead);
 }
 
-/* The document as it is now goes in under the present name. */
-static int store(struct queue *q, struct held *h, struct err *err)
+/* The document as it is now goes in under the present name.  sure: as file.h says. */
+static int store(struct queue *q, struct held *h, enum file_sure sure, struct err *err)
 {
     struct buf text = BUF_INIT;
     char tmp[FILE_NAME_MAX + 1];
@@ -90,7 +90,7 @@ static int store(struct queue *q, struct held *h, struct err *err)
     int r = -1;
     if (job_print(&h->f.job, &text) != 0)
         err_sys(err, "change", id);
-    else if (file_make_tmp(q->spool, text.data, text.len, FILE_SYNCED, tmp) != 0)
+    else if (file_make_tmp(q->spool, text.data, text.len, sure, tmp) != 0)
         file_error(err, "change", id, "write", DIR_TMP, tmp);
     else if (file_exchange(q->spool, tmp, h->f.state, h->f.file) != 0)
         file_error(err, "change", id, "exchange", h->f.state, h->f.file);
@@ -100,17 +100,22 @@ static int store(struct queue *q, struct held *h, struct err *err)
     return r;
 }
 
+/* Done is what a power cut leaves done. */
+static int sync_dir(struct queue *q, enum dir d, struct err *err)
+{
+    return file_sync_dir(q->spool, d) == 0 ? 0 : err_sys(err, "sync", dir_name(d));
+}
+
 /* The commit. */
 static int move(struct queue *q, struct held *h, enum dir to, const struct name *n,
                 struct err *err)
 {
     char file[FILE_NAME_MAX + 1];
     name_format(to, n, file);
-    if (to == h->f.state && strcmp(file, h->f.file) == 0)
-        return 0;
-    if (file_move(q->spool, h->f.state, h->f.file, to, file) != 0)
+    bool stays = to == h->f.state && strcmp(file, h->f.file) == 0;
+    if (!stays && file_move(q->spool, h->f.state, h->f.file, to, file) != 0)
         return file_error(err, "move", h->f.name.id, "rename to", to, file);
-    return file_sync_dir(q->spool, to) == 0 ? 0 : err_sys(err, "sync", dir_name(to));
+    return sync_dir(q, to, err);
 }
 
 static int refuse_unreadable(const struct held *h, struct err *err)
@@ -130,7 +135,7 @@ static int retry_ended(struct queue *q, struct held *h, struct name *n, struct e
     n->attempts = 0;
     n->priority = h->f.job.priority;
     job_amend(&h->f.job, 0, NULL, -1, clock_wall_us());
-    return store(q, h, err);
+    return store(q, h, FILE_SYNCED, err);
 }
 
 static int retry_held(struct queue *q, struct held *h, struct err *err)
@@ -174,7 +179,7 @@ static int cancel_waiting(struct queue *q, struct held *h, struct err *err)
     if (refuse_unreadable(h, err) != 0)
         return -1;
     job_amend(&h->f.job, h->f.name.attempts, "cancelled", -1, clock_wall_us());
-    if (store(q, h, err) != 0 || move(q, h, DIR_DEAD, &h->f.name, err) != 0)
+    if (store(q, h, FILE_WRITTEN, err) != 0 || move(q, h, DIR_DEAD, &h->f.name, err) != 0)
         return -1;
     journal_event(q, "cancelled", h->f.name.id, "");
     return 0;
@@ -211,10 +216,15 @@ int verb_cancel_wait(struct queue *q, const char *id, const char *run, int64_t t
         poll(NULL, 0, LOOK_AGAIN_MS);
     }
     request_drop(q, REQUEST_CANCEL, run);
-    return 0;
+    return sync_dir(q, DIR_DEAD, err); /* its worker may not have, yet */
 }
 
 /* -- delete -------------------------------------------------------------- */
+
+int verb_delete_sync(struct queue *q, enum dir state, struct err *err)
+{
+    return sync_dir(q, state, err);
+}
 
 static int delete_held(struct queue *q, struct held *h, struct err *err)
 {
@@ -240,9 +250,10 @@ int verb_delete(struct queue *q, const char *id, struct err *err)
     struct held h;
     if (hold_job(q, id, &h, err) != 0)
         return -1;
+    enum dir state = h.f.state;
     int r = delete_held(q, &h, err);
     held_release(&h);
-    return r;
+    return r == 0 ? verb_delete_sync(q, state, err) : -1;
 }
 
 int verb_delete_at(struct queue *q, enum dir state, const char *file, struct err *err)
@@ -379,7 +390,7 @@ static int edit_held(struct queue *q, struct held *h, const struct json_doc *cha
     if (due_changed && !n.held)
         n.time_us = job_due(job, now);
     job_amend(job, n.attempts, job->last_error, h->f.state == DIR_FAILED ? n.time_us : -1, now);
-    if (store(q, h, err) != 0)
+    if (store(q, h, FILE_SYNCED, err) != 0)
         return -1;
     /* A time of its own is no retry's: those are bounded by backoff-max. */
     return move(q, h, due_changed ? DIR_PENDING : h->f.state, &n, err);
@@ -404,10 +415,12 @@ int verb_edit(struct queue *q, const char *id, const char *changes, size_t n, st
 
 int verb_pause(struct queue *q, struct err *err)
 {
-    if (request_is_there(q, REQUEST_PAUSE, ""))
-        return 0;
-    journal_event(q, "paused", "", "");
-    return request_make(q, REQUEST_PAUSE, "", err);
+    if (!request_is_there(q, REQUEST_PAUSE, "")) {
+        journal_event(q, "paused", "", "");
+        if (request_make(q, REQUEST_PAUSE, "", err) != 0)
+            return -1;
+    }
+    return sync_dir(q, DIR_CONTROL, err);
 }
 
 int verb_resume(struct queue *q, bool *was_paused, struct err *err)
@@ -417,7 +430,7 @@ int verb_resume(struct queue *q, bool *was_paused, struct err *err)
         return io_error(err, "remove", q->spool->dir[DIR_CONTROL], dir_name(DIR_CONTROL), "pause");
     if (*was_paused)
         journal_event(q, "resumed", "", "");
-    return 0;
+    return sync_dir(q, DIR_CONTROL, err);
 }
 
 int64_t verb_paused_since(struct queue *q)

@@ -10,6 +10,7 @@
  *
  * Each takes the id's lock first, looks again, puts a changed document in by
  * exchange, then moves the job with one rename: a crash leaves before or after.
+ * What a verb was done is synced when it returns.
  * ERR_UNKNOWN no such job; ERR_STATE the table says no (the text says what to do
  * instead); ERR_BUSY somebody moves it just now and did not stop within 2 s.
  */
@@ -31,8 +32,10 @@ int verb_cancel_wait(struct queue *q, const char *id, const char *run, int64_t t
 int verb_retry(struct queue *q, const char *id, struct err *err);
 int verb_delete(struct queue *q, const char *id, struct err *err);
 /* The same for a job that was just seen there (list.h): for deleting many, since
- * nothing is looked for as long as it has not moved. */
+ * nothing is looked for as long as it has not moved.  Whoever deletes many makes it
+ * last by verb_delete_sync() for each folder, at the end. */
 int verb_delete_at(struct queue *q, enum dir state, const char *file, struct err *err);
+int verb_delete_sync(struct queue *q, enum dir state, struct err *err);
 int verb_hold(struct queue *q, const char *id, struct err *err);
 int verb_release(struct queue *q, const char *id, struct err *err);
 
