@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/sys.h"
@@ -125,12 +126,31 @@ int arrival_check_twins(const struct job *jobs, size_t n, size_t *bad, struct er
     return r;
 }
 
-void arrival_undo(struct queue *q, const struct job *job, const struct arrival *a)
+/* Out of pending/ again, unless a worker has it. */
+static bool take_back(struct queue *q, const struct job *job, struct arrival *a)
 {
-    if (a->written && !a->published)
+    int lock;
+    if (idlock_take(q->spool, job->id, &lock, NULL) != IDLOCK_OWNED)
+        return false;
+    a->published = file_move(q->spool, DIR_PENDING, a->file, DIR_TMP, a->tmp) != 0;
+    close(lock);
+    return !a->published;
+}
+
+bool arrival_undo(struct queue *q, const struct job *job, struct arrival *a)
+{
+    if (a->published && !take_back(q, job, a))
+        return false;
+    if (a->written)
         file_drop_tmp(q->spool, a->tmp);
-    if (a->reserved && !a->published)
+    if (a->reserved)
         idlock_forget(q->spool, job->id);
+    return true;
+}
+
+int arrival_stays(struct err *err, const char *what)
+{
+    return err_prefix(err, "%s is in the queue, and a power cut may take it away again", what);
 }
 
 int arrival_sync(struct queue *q, struct err *err)

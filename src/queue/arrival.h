@@ -39,7 +39,9 @@ int arrival_sync_written(struct queue *q, const struct arrival *a, size_t n, str
 int arrival_publish(struct queue *q, const struct job *job, struct arrival *a, struct err *err);
 int arrival_sync(struct queue *q, struct err *err);
 
-/* Nothing of it stays: the document, and the id if it is ours and no job's. */
-void arrival_undo(struct queue *q, const struct job *job, const struct arrival *a);
+/* Nothing of it stays: the document, and the id if it is ours and no job's.  False: it
+ * was published, and a worker has it; the caller says so by arrival_stays (-1). */
+bool arrival_undo(struct queue *q, const struct job *job, struct arrival *a);
+int arrival_stays(struct err *err, const char *what);
 
 #endif

@@ -10,6 +10,7 @@
  */
 #include "queue/enqueue.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -37,7 +38,9 @@ int enqueue_job(struct queue *q, struct job *job, struct err *err)
     if (r != 0)
         arrival_undo(q, job, &a);
     close(lock); /* before the sync: a worker may claim it now */
-    return r == 0 ? arrival_sync(q, err) : -1;
+    if (r == 0 && (r = arrival_sync(q, err)) != 0 && !arrival_undo(q, job, &a))
+        return arrival_stays(err, job->id);
+    return r;
 }
 
 int enqueue_dry(struct queue *q, struct job *job, struct err *err)
@@ -104,6 +107,18 @@ static int publish_all(struct batch *b, struct err *err)
     return arrival_sync(b->q, err);
 }
 
+/* The last one first: workers take the first ones. */
+static int undo_all(struct batch *b, struct err *err)
+{
+    size_t left = 0;
+    char what[64];
+    for (size_t i = b->n; i-- > 0;)
+        if (!arrival_undo(b->q, &b->jobs[i], &b->arrival[i]))
+            left++;
+    snprintf(what, sizeof what, "%zu of the %zu jobs: each", left, b->n);
+    return left > 0 ? arrival_stays(err, what) : -1;
+}
+
 static int run_batch(struct batch *b, size_t *bad, struct err *err)
 {
     int marker = idlock_batch_begin(b->q->spool, b->marker);
@@ -113,8 +128,7 @@ static int run_batch(struct batch *b, size_t *bad, struct err *err)
     if (r == 0)
         r = publish_all(b, err);
     if (r != 0)
-        for (size_t i = 0; i < b->n; i++)
-            arrival_undo(b->q, &b->jobs[i], &b->arrival[i]);
+        r = undo_all(b, err);
     idlock_batch_end(b->q->spool, b->marker, marker);
     return r;
 }

@@ -7,7 +7,6 @@
  *   done, dead      lock the id (tried; busy: look again), read it again, write
  *                   tmp/u, sync; remove the old logs; exchange the new document in
  *                   under the old name; ONE rename to its name in pending/; sync
- *                   pending/, then the folder it came from
  * A crash before the exchange leaves the old job (perhaps without its logs), one
  * before the rename the new document under the old name, never run: the same call
  * again replaces it as well.  No worker can claim it before the lock is released.
@@ -131,13 +130,6 @@ static enum step replace_locked(struct queue *q, struct job *job, const struct f
     return swap(q, old, &a, err);
 }
 
-static enum step sync_both(struct queue *q, enum dir from, struct err *err)
-{
-    if (arrival_sync(q, err) != 0)
-        return STEP_FAILED;
-    return file_sync_dir(q->spool, from) == 0 ? STEP_ADDED : fail(err, "sync", dir_name(from));
-}
-
 static enum step replace(struct queue *q, struct job *job, struct found *old, struct err *err)
 {
     int lock;
@@ -161,7 +153,7 @@ static enum step replace(struct queue *q, struct job *job, struct found *old, st
     if (s != STEP_ADDED)
         return s;
     journal_event(q, "replaced", job->id, "");
-    return sync_both(q, old->state, err);
+    return arrival_sync(q, err) == 0 ? STEP_ADDED : STEP_FAILED;
 }
 
 /* -- all together -------------------------------------------------------- */
