@@ -206,6 +206,28 @@ static void reject_for(struct admission *a, struct entry *e, const char *why, co
     reject(a, e);
 }
 
+struct leftover {
+    const struct spool *sp;
+    const struct stat *st;
+};
+
+static int remove_leftover(const char *file, void *arg)
+{
+    const struct leftover *l = arg;
+    struct stat st;
+    return fstatat(l->sp->dir[DIR_TMP], file, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+           st.st_dev == l->st->st_dev && st.st_ino == l->st->st_ino &&
+           file_remove(l->sp, DIR_TMP, file) == 0;
+}
+
+/* A producer that links its file into pending/ and then dies, or whose unlink(2) a
+ * power cut undid (btrfs), leaves the name in tmp/; the job is whole all the same. */
+static bool was_left_in_tmp(struct admission *a, const struct stat *st)
+{
+    struct leftover l = {a->q->spool, st};
+    return st->st_nlink > 1 && scan_dir(a->q->spool, DIR_TMP, remove_leftover, &l) > 0;
+}
+
 /* Later, or never if nothing has changed for long and nobody writes. */
 static void not_yet(struct admission *a, struct entry *e, const struct file_seen *seen)
 {
@@ -218,7 +240,10 @@ static void not_yet(struct admission *a, struct entry *e, const struct file_seen
         d->mtime_ns = mtime;
     }
     if (!seen->being_written && a->mono_us - d->unchanged_us >= ADMIT_UNCHANGED_MS * US_PER_MS) {
-        reject(a, e);
+        if (was_left_in_tmp(a, &seen->st))
+            look_later(a, e, 0);
+        else
+            reject(a, e);
         return;
     }
     look_later(a, e, pause_ms[d->tries < 3 ? d->tries : 3] * US_PER_MS);
