@@ -5,7 +5,7 @@
 # the targets that compile: a fresh machine has git, make and a shell, so
 # pkg-config may be asked only after that.  `make help` lists all of it.
 
-FRONT := all demo test test-clients fuzz clock full soak crash model unit lint deps schema install uninstall clean help
+FRONT := all demo test test-clients fuzz clock full soak crash model power unit lint deps schema install uninstall clean help
 .PHONY: $(FRONT) core lib units fuzzers bins lint-parts FORCE
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
@@ -158,6 +158,19 @@ clock: all
 	@sh contrib/install-deps.sh test
 	@QUEUECTL_BIN='$(abspath $(PROGRAM))' QUEUECTL_BUILD='$(BUILD)' tests/clock/clock.py --all
 
+# Power cuts in the middle of work: STATES of each file system in POWER_KINDS, then
+# the mutants, each of which must be seen.
+STATES      ?= 5000
+POWER_SEED  ?= 1
+POWER_KINDS ?= ext4 writeback noauto xfs btrfs
+power: all
+	@sh contrib/install-deps.sh disks
+	@for kind in $(POWER_KINDS); do \
+	    QUEUECTL_BIN='$(abspath $(PROGRAM))' tests/power/power.sh $$kind --states $(STATES) \
+	        --seed $(POWER_SEED) || exit; \
+	done
+	@QUEUECTL_BUILD='$(abspath $(BUILD))' MUTANTS=all EXT4=40 tests/power/test_power.sh
+
 # Each format, or those of FUZZ="names times ...", two at a time.
 FUZZ_SECONDS ?= 600
 fuzz:
@@ -210,6 +223,7 @@ help:
 	@echo 'make model       the protocol under every interleaving of its steps (spin)'
 	@echo 'make full        the disk fills up: every kind of disk (as root)'
 	@echo 'make unit        the C unit tests alone'
+	@echo 'make power       STATES=5000 power cuts on each of POWER_KINDS="$(POWER_KINDS)"'
 	@echo 'make fuzz        each format of tests/fuzz for FUZZ_SECONDS=600 (FUZZ="names times ...")'
 	@echo 'make lint        cppcheck, shellcheck, mandoc, clang, layers'
 	@echo 'make demo        contrib/demo.sh'
