@@ -58,7 +58,7 @@ proctype operator()
 
 init {
     atomic {
-        pending = PLAIN;
+        pending = PLAIN; ids = 1;
         run worker(W1); run worker(W2);
         run recoverer(R1); run intake(R2);
         run job(1); run job(2);

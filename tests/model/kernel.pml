@@ -33,8 +33,7 @@
 #define R2        3
 #define C1        4 /* commands: queuectl enqueue, retry, cancel, ... */
 #define C2        5
-#define C3        6
-#define RUN(r)    (6 + (r))
+#define RUN(r)    (5 + (r))
 #define BIT(p)    (1 << (p))
 
 /* -- ids/ID -------------------------------------------------------------------- */
@@ -61,7 +60,8 @@ inline make_inode(content)
     says[i_] = content; ids = i_; i_ = 0
 }
 
-#define is_named(fd)  (ids == (fd)) /* st_nlink, and the number behind the path */
+/* st_nlink, and the number behind the path (fd 0: who takes no lock looks at none) */
+#define is_named(fd)  (ids == (fd) || (fd) == 0)
 
 #define may_lock(i)  (locked[i] == 0)
 #define id_is_held   (ids != 0 && locked[ids] != 0)
@@ -101,7 +101,7 @@ inline be_born(me, life)
 
 /* -- death ----------------------------------------------------------------------- */
 
-bool killed[W1 + 8]; /* told to stop; true until it has */
+bool killed[C2 + 1]; /* told to stop; true until it has */
 
 /* All descriptors of a dead process are closed. */
 byte k_;

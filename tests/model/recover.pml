@@ -29,7 +29,7 @@ inline settle(fd, r, doc, living)
     if
     :: doc == NOTHING    /* gone: settled */
 #ifdef B_RESULT_BY_ATTEMPT
-    :: doc > PLAIN && doc != CANCELLED && attempt_of[run_of(doc)] == attempt_of[r] ->
+    :: doc > PLAIN && doc < CANCELLED && attempt_of[run_of(doc)] == attempt_of[r] ->
         fate[r] = fate[run_of(doc)];
 #else
     :: doc == RESULT(r) ->
@@ -45,8 +45,9 @@ inline settle(fd, r, doc, living)
         :: !living ->
             clear_lock(fd, r);
             if
-            :: never_started(r) -> put_back(r)
-            :: !never_started(r) -> store(r, AGAIN); finish_move(r)
+            :: never_started(r) && !cancel[r] -> put_back(r)
+            :: cancel[r] -> store(r, DEAD); finish_move(r); cancel[r] = false
+            :: !never_started(r) && !cancel[r] -> store(r, AGAIN); finish_move(r)
             fi
         fi
     fi

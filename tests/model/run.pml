@@ -13,7 +13,7 @@
 
 init {
     atomic {
-        pending = PLAIN;
+        pending = PLAIN; ids = 1;
         run worker(W1);
 #if WORKERS > 1
         run worker(W2);

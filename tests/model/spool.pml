@@ -17,6 +17,7 @@
 #define RESULT(r)  (1 + (r))       /* holds the result of run r */
 #define run_of(d)  ((d) - 1)
 #define CANCELLED  (2 + RUNS)      /* by `queuectl cancel`, while it waited */
+#define FRESH      (3 + RUNS)      /* the document of a new job under an old id */
 
 /* -- folders ---------------------------------------------------------------------- */
 
@@ -73,6 +74,7 @@ bool marked[RUNS + 1];    /* has QUEUECTL_JOB in its environment, */
 bool ended[RUNS + 1];     /* is gone with all its processes, */
 bool whole[RUNS + 1];     /* by itself, with exit 0 */
 bool told[RUNS + 1];      /* a signal to end is on its way */
+bool cancel[RUNS + 1];    /* control/cancel.RUN is there */
 
 /* -- promises --------------------------------------------------------------------- */
 
@@ -81,11 +83,11 @@ bool no_more;              /* its cancel or delete was acknowledged: no run begi
 bool removed;              /* the job is gone, by an operator's word */
 bool taken;                /* by an operator who has it in his hand just now */
 
-/* The document d came to done/. */
-inline check_done(d)
+/* The file of run r came to done/. */
+inline check_done(r)
 {
-    assert(d > PLAIN && d != CANCELLED); /* no run at all */
-    assert(whole[run_of(d)])              /* not a full one */
+    assert(done == RESULT(r)); /* with a result, and its own, */
+    assert(whole[r])           /* of a run that came to its end */
 }
 
 /* At every instant. */

@@ -242,7 +242,7 @@ inline finish_move(r)
     :: d_step {
             processing[r] != NOTHING && fate[r] == DONE && done == NOTHING ->
             done = processing[r]; processing[r] = NOTHING;
-            check_done(done)
+            check_done(r)
         }
         break
     :: d_step {
@@ -282,6 +282,10 @@ inline store(r, what)
     }
 }
 
+#ifndef RETRIES
+#define RETRIES 0
+#endif
+
 inline put_back(r)
 {
     atomic { /* claim_put_back(): one rename */
@@ -294,17 +298,27 @@ inline put_back(r)
     }
 }
 
-inline finish(me, fd, r)
+/* await(): until the leader has left and the tree is empty; `cancel` is heard, and
+ * ends it.  Then the result. */
+inline finish(me, fd, r, heard)
 {
     if
     :: born[r] ->
-        ended[r]; /* await(): the leader has left and the tree is empty */
+        do
+        :: ended[r] -> break
+        :: atomic { cancel[r] && !heard && !ended[r] -> heard = true; told[r] = true }
+        od;
         says[fd] = NOBODY;
         if
-        :: whole[r] -> store(r, DONE)
-        :: !whole[r] -> store(r, DEAD)
+        :: heard -> store(r, DEAD)
+        :: !heard && whole[r] -> store(r, DONE)
+        :: !heard && !whole[r] -> store(r, (attempt_of[r] <= RETRIES -> RETRY : DEAD))
         fi;
-        finish_move(r)
+        finish_move(r);
+        if
+        :: heard -> cancel[r] = false /* request_drop() */
+        :: else
+        fi
     :: !born[r] -> says[fd] = NOBODY; put_back(r)
     fi
 }
@@ -312,7 +326,7 @@ inline finish(me, fd, r)
 proctype worker(byte me)
 {
     byte life, fd, r, k;
-    bool got, fresh, living;
+    bool got, fresh, living, heard;
 born_again:
     be_born(me, life);
     {
@@ -323,7 +337,7 @@ end_idle:
             if
             :: r != 0 ->
                 start(me, life, fd, r);
-                finish(me, fd, r);
+                finish(me, fd, r, heard);
                 atomic { record_run[life] = 0; record_pid[life] = false } /* live_update() */
             :: else
             fi;
@@ -332,13 +346,13 @@ end_idle:
                 :: fd != 0 -> close_id(me, fd)
                 :: else
                 fi;
-                r = 0; k = 0; got = false; fresh = false; living = false
+                r = 0; k = 0; got = false; fresh = false; living = false; heard = false
             }
         od
     } unless_killed(me);
     atomic {
         killed[me] = false;
-        fd = 0; r = 0; k = 0; got = false; fresh = false; living = false
+        fd = 0; r = 0; k = 0; got = false; fresh = false; living = false; heard = false
     };
     goto born_again
 }
