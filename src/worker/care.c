@@ -15,6 +15,7 @@
 #include "worker/pool_state.h"
 
 #define ORPHAN_AGAIN_US (500 * US_PER_MS)
+#define DEATH_LOOK_US (20 * US_PER_MS)
 #define ORPHAN_SOON_US (20 * US_PER_MS) /* right after its processes were told to end */
 #define DISK_OFTEN_US (20 * US_PER_MS) /* while jobs are claimed */
 #define DISK_LOOK_US (1 * US_PER_SEC)  /* while none can be */
@@ -48,6 +49,24 @@ static int note_orphan(const char *file, void *arg)
     snprintf(p->orphan[p->orphans].run, sizeof p->orphan->run, "%s", file);
     p->orphans++;
     return 0;
+}
+
+/* After 20, 100, 500 ms and 2.5 s. */
+static void look_after_death(struct pool *p, int64_t now)
+{
+    if (p->death_looks == 0)
+        return;
+    if (p->death_us > 0 && now >= p->death_us) {
+        p->look_for_orphans = p->sweep_due = true;
+        p->death_looks--;
+    }
+    if (p->death_us == 0 || now >= p->death_us) {
+        p->death_us = now + DEATH_LOOK_US;
+        for (unsigned i = p->death_looks; i < DEATH_LOOKS; i++)
+            p->death_us += 4 * (p->death_us - now);
+    }
+    if (p->death_looks > 0)
+        pool_wake_at(p, p->death_us);
 }
 
 static void find_orphans(struct pool *p)
@@ -96,6 +115,7 @@ static bool try_orphan(struct pool *p, struct orphan *o, int64_t now)
 
 static void recover_orphans(struct pool *p, int64_t now)
 {
+    look_after_death(p, now);
     find_orphans(p);
     if (p->orphans > 0 && now < p->orphan_us) {
         pool_wake_at(p, p->orphan_us);

@@ -211,7 +211,7 @@ static void bury_member(struct pool *p, size_t i, int status)
     if (p->member[i].fd >= 0)
         close(p->member[i].fd);
     p->member[i] = p->member[--p->members];
-    p->look_for_orphans = p->sweep_due = true;
+    pool_heard_of_death(p);
     p->seen_empty = false;
 }
 

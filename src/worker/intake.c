@@ -367,7 +367,7 @@ static void event(unsigned dir, enum watch_what what, const char *file, void *ar
         break;
     case DIR_WORKERS:
         if (what != WATCH_APPEARED && what != WATCH_GONE)
-            p->look_for_orphans = p->sweep_due = true;
+            pool_heard_of_death(p);
         break;
     default: /* the root */
         p->folders_due |= file && dir_is_folder(file);

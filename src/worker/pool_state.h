@@ -84,6 +84,8 @@ struct pool {
     size_t orphans;
     size_t ending;            /* of these: told to end, and not gone yet */
     bool look_for_orphans;
+    unsigned death_looks;     /* still to be made after a death */
+    int64_t death_us;         /* monotonic: the next of these */
     int64_t orphan_us;        /* monotonic: the next try */
     int64_t safety_us;        /* monotonic: the next safety look */
     int64_t disk_us;          /* monotonic: the next look at the disk */
@@ -102,6 +104,16 @@ struct pool {
     int64_t drain_us;         /* monotonic: the next look whether all is done */
     bool seen_empty;
 };
+
+/* The kernel tells of a dead process's file before it drops the lock on it (and the child
+ * of a vfork may have it open still): so look again a few times, see care.c. */
+#define DEATH_LOOKS 4
+static inline void pool_heard_of_death(struct pool *p)
+{
+    p->look_for_orphans = p->sweep_due = true;
+    p->death_looks = DEATH_LOOKS;
+    p->death_us = 0;
+}
 
 static inline void pool_wake_at(struct pool *p, int64_t mono_us)
 {
