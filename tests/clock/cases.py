@@ -190,6 +190,26 @@ def not_due_again(w):
     w.check()
 
 
+@case("waiting: a board without a battery begins in 1970, then hears what time it is")
+def begins_in_1970(w):
+    now = w.wall()
+    w.set(60 - now)
+    w.start()
+    blocker(w)
+    w.enqueue("due")
+    w.enqueue("again", FAILS_ONCE, backoff_base=2)
+    w.enqueue("later", run_at=now + 20)
+    w.set(now - 60)
+    w.touch("go")
+    for id in "blocker", "due", "again":
+        w.until_state(id, "done")
+    need("later waits", w.state("later") == "pending")
+    w.set(30)
+    w.until_state("later", "done", seconds=HEARD)
+    never_early(w, "later", now + 20)
+    w.check()
+
+
 # -- retries ----------------------------------------------------------------------
 
 FAILS_ONCE = "if [ -e $WORLD/first ]; then touch $WORLD/second; else touch $WORLD/first; exit 1; fi"

@@ -38,7 +38,8 @@ def need(*programs):
 class Disk:
     """A file system filled up to its last block."""
     words = ("full", "No space left on device")  # one of which says why
-    reserve_helps = True
+    reserve_helps = True  # results can be recorded while it is full
+    deletes = True        # so can jobs be deleted
 
     def __init__(self):
         base = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
@@ -157,11 +158,35 @@ class BtrfsQuota(Disk):
         run("btrfs", "qgroup", "limit", "12m", self.path)
 
 
+class Immutable(Ext4):
+    """Nothing can be made in the spool's folders, or taken away (chattr +i)."""
+    words = ("Operation not permitted",)
+    reserve_helps = deletes = immutable = False
+    folders = ("pending", "processing", "failed", "done", "dead", "tmp", "ids")
+
+    def make(self):
+        need("chattr")
+        super().make()
+
+    def chattr(self, how):
+        run("chattr", how, *(os.path.join(self.path, "spool", f) for f in self.folders))
+
+    def fill(self, leave=0):
+        if not self.immutable:
+            self.chattr("+i")
+        self.immutable = True
+
+    def free(self):
+        if self.immutable:
+            self.chattr("-i")
+        self.immutable = False
+
+
 class Refusing(Disk):
     """Every call that would change something fails (refuse.c): what a real disk says
     that went bad under the programs, and quotas that this kernel may not have."""
 
-    reserve_helps = False
+    reserve_helps = deletes = False
 
     def __init__(self, code, shows):
         super().__init__()
@@ -198,6 +223,7 @@ KINDS = {
     "xfs": Xfs,
     "btrfs": Btrfs,
     "btrfs, quota": BtrfsQuota,
+    "immutable folders": Immutable,
     "read-only": lambda: Refusing(errno.EROFS, True),
     "a quota that nothing shows": lambda: Refusing(errno.EDQUOT, False),
     "a failing disk": lambda: Refusing(errno.EIO, False),

@@ -31,7 +31,7 @@ from tap import Tap  # noqa: E402
 SLICE = [("at work", "tmpfs"), ("at work", "tmpfs, inodes"), ("at work", "ext4"),
          ("at work", "xfs"), ("at work", "btrfs, quota"), ("at work", "read-only"),
          ("at work", "a quota that nothing shows"), ("nearly full", "ext4, inodes"),
-         ("dropped", "tmpfs"), ("dropped", "a quota that nothing shows"),
+         ("batch too big", "tmpfs, inodes"), ("at work", "immutable folders"), ("dropped", "tmpfs"), ("dropped", "a quota that nothing shows"),
          ("a worker dies", "tmpfs"), ("a worker dies", "btrfs, quota"), ("a job fills it", "ext4"),
          ("words", "ext4, inodes"), ("words", "btrfs, quota"), ("words", "read-only")]
 
@@ -41,6 +41,7 @@ MUTANTS = {
     "full-reserve-kept": ("at work", "tmpfs, inodes"),
     "full-result-dropped": ("at work", "a quota that nothing shows"),
     "full-error-swallowed": ("at work", "a quota that nothing shows"),
+    "full-batch-litter": ("batch too big", "ext4"),
     "full-refusal-unheard": ("at work", "a quota that nothing shows"),
     "full-recovery-floods": ("a worker dies", "read-only"),
 }
@@ -63,9 +64,11 @@ def tell(story, kind, program, patience):
 
 def fits(story, kind):
     """Some stories are about free blocks, which not all kinds are short of."""
-    blocks = kind in ("tmpfs", "ext4")
-    return (blocks or (story == "nearly full" and "inodes" in kind)
-            or story not in ("nearly full", "a job fills it"))
+    inodes = kind in ("tmpfs, inodes", "ext4, inodes")
+    return {"nearly full": kind in ("tmpfs", "ext4") or inodes,
+            "a job fills it": kind in ("tmpfs", "ext4"),
+            "batch too big": kind in ("tmpfs", "ext4", "btrfs, quota") or inodes,
+            "dropped": kind != "immutable folders"}.get(story, True)
 
 
 def plain(story, kind, program):
@@ -88,7 +91,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--all", action="store_true")
     parser.add_argument("--match", default="")
-    parser.add_argument("--jobs", type=int, default=8)
+    parser.add_argument("--jobs", type=int, default=12)
     args = parser.parse_args()
     if not os.environ.get("FULL_INSIDE"):
         os.environ["FULL_INSIDE"] = "1"

@@ -9,7 +9,6 @@ import re
 import subprocess
 import time
 
-import disks
 from onespool import PATIENCE, Failed, OneSpool
 
 __all__ = ["PATIENCE", "STORIES", "Spool"]
@@ -199,6 +198,22 @@ def dropped(s):
 
 
 @story
+def batch_too_big(s):
+    """The disk fills up in the middle of a batch: none of it is left."""
+    pad = "x" * 8000
+    batch = "".join('{"id": "b%d", "command": "true", "pad": "%s"}\n' % (i, pad)
+                    for i in range(3000))
+    s.enqueue("before")
+    s.refused("enqueue", "--batch", "-", text=batch)
+    s.refused("enqueue", "--lines", "--", "echo", "{}", pad, text="a\n" * 3000)
+    s.enqueue("b7")
+    s.start()
+    for id in "before", "b7":
+        s.until_state(id, "done")
+    s.check()
+
+
+@story
 def nearly_full(s):
     """There is some room, less than the floor: it is kept for results."""
     s.start(2)
@@ -268,6 +283,11 @@ def words(s):
              done.returncode in (0, 1))
         need("%s says why: %s" % (" ".join(call), done.stderr),
              done.returncode == 0 or any(w in done.stderr for w in s.disk.words))
+    s.refused("enqueue", "--unique", "--id", "ended", "--", "true")
+    other = os.path.join(s.disk.path, "other")
+    made = s.q("init", other, check=False)
+    need("init: %s" % made.stderr, made.returncode == 0 or
+         (made.returncode == 1 and any(w in made.stderr for w in s.disk.words)))
     for call in ["status"], ["list"], ["show", "died"], ["fsck"]:
         done = s.q(*call, check=False)
         need("%s works: %s" % (call[0], done.stderr), done.returncode == 0)
@@ -275,9 +295,11 @@ def words(s):
     need("worker start: %s" % done.stderr, done.returncode == 0 or
          (done.returncode == 1 and any(w in done.stderr for w in s.disk.words)))
     s.q("worker", "stop", check=False)
-    if not isinstance(s.disk, disks.Refusing):
+    if s.disk.deletes:
         s.q("delete", "--yes", "deleted")
         s.ids.remove("deleted")
     s.disk.free()
+    s.q("init", other)
+    s.q("--spool", other, "enqueue", '{"command": "true"}')
     s.q("resume", check=False)
     s.check()
