@@ -7,7 +7,7 @@
 #include "base/log.h"
 
 #define POLL_MAX_MS (3600 * 1000)
-#define CLOCK_STEP_US (1 * US_PER_SEC)
+#define CLOCK_STEP_US (500 * US_PER_MS) /* a leap second is one surely */
 #define READ_TOGETHER_US (5 * US_PER_MS)
 #define READ_TRIES 5
 

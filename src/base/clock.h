@@ -20,7 +20,7 @@ int clock_poll_ms(int64_t deadline_us, int64_t now_us);
 /* Was the wall clock set?  Both clocks run at one rate, whatever adjtime(3) does,
  * so a change of what lies between them is a step: somebody set the clock, a second
  * was put in or left out, or the machine was suspended (monotonic time stands still
- * then).  Steps under a second are summed up until they are one. */
+ * then).  Steps under half a second are summed up until they are more. */
 struct clock_steps {
     int64_t offset_us; /* wall minus monotonic, as of the last look */
     int64_t known_us;  /* the same, as of the last step that was told */

@@ -147,6 +147,7 @@ class Btrfs(Disk):
 class BtrfsQuota(Disk):
     """There is room on the disk, and statvfs(3) says so, but not for this folder."""
     words = ("Disk quota exceeded",)
+    reserve_helps = False  # what is given back counts only after a commit
 
     def make(self):
         self.image(200, "mkfs.btrfs", "-q")
