@@ -263,8 +263,9 @@ def make_file(rng, world, _ends):
 
 def damage_document(rng, world, ends):
     """Of a job that may end anywhere then."""
-    files = [("done", "done1.json"), ("done", "done2.json")]
-    files += [("pending", name) for name in os.listdir(world.at("pending")) if ".wait3." in name]
+    files = [(folder, name) for folder in ("pending", "failed", "processing", "done")
+             for name in sorted(os.listdir(world.at(folder)))
+             if name.split(".")[-2] in ("wait3", "retry", "lost", "done1")]
     folder, name = rng.choice(files)
     change = rng.choice((flip, cut, fill, grow))
     change(rng, world.at(folder, name))
