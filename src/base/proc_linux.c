@@ -10,6 +10,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/buf.h"
 #include "base/io.h"
 #include "base/num.h"
 #include "base/sys.h"
@@ -117,10 +118,36 @@ int64_t sys_process_start(pid_t pid)
 }
 
 /* The start is in ticks of boot time; a tick of doubt is in favour of "the same". */
-bool sys_started_after(pid_t pid, int64_t boot_us)
+enum sys_leader sys_group_leader(pid_t group, int64_t boot_us)
 {
-    int64_t start = sys_process_start(pid), tick_us = 1000000 / sysconf(_SC_CLK_TCK);
-    return start >= 0 && start * tick_us > boot_us + tick_us;
+    struct proc p;
+    int64_t tick_us = 1000000 / sysconf(_SC_CLK_TCK);
+    if (!proc_read(group, &p))
+        return SYS_LEADER_GONE;
+    return p.start * tick_us > boot_us + tick_us ? SYS_LEADER_OTHER : SYS_LEADER_SAME;
+}
+
+int64_t sys_births(void)
+{
+    struct buf text = BUF_INIT;
+    int64_t n = 0;
+    int fd = io_open(AT_FDCWD, "/proc/stat", O_RDONLY, 0);
+    if (fd >= 0 && io_read_fd(fd, &text, (size_t)1 << 22) == 0) {
+        const char *at = strstr(buf_str(&text), "\nprocesses ");
+        n = at ? strtoll(at + 11, NULL, 10) : 0;
+    }
+    if (fd >= 0)
+        close(fd);
+    buf_release(&text);
+    return n;
+}
+
+/* Numbers that were taken by forks which then failed are not counted: half of all
+ * is enough to be in doubt. */
+bool sys_numbers_reused(int64_t births_then)
+{
+    int64_t now = sys_births();
+    return births_then <= 0 || now < births_then || now - births_then >= proc_last_number() / 2;
 }
 
 /* With the pidfd open the pid cannot be given to another process, so the start

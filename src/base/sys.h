@@ -96,9 +96,16 @@ int sys_sync(int fd);
  * before it: with less than a fsync(2) where that is known to do.  0 or -1 and errno. */
 int sys_write_out(int fd);
 
-/* Is there a process pid that started later than this clock_boot_us() moment?
- * Then it is not the one that had the number at that moment. */
-bool sys_started_after(pid_t pid, int64_t boot_us);
+/* The leader of a group that was founded at this clock_boot_us() moment.  While it is
+ * there (a zombie, too) nobody else can have the number.  OTHER: somebody else has. */
+enum sys_leader { SYS_LEADER_GONE, SYS_LEADER_SAME, SYS_LEADER_OTHER };
+enum sys_leader sys_group_leader(pid_t group, int64_t boot_us);
+
+/* How many processes were born on this host until now; 0: not known here. */
+int64_t sys_births(void);
+/* Can a number that was somebody's then be another's now?  Not before all of them
+ * were given out once; in doubt it can. */
+bool sys_numbers_reused(int64_t births_then);
 
 /* Path of the running program, to start it again. */
 int sys_self_path(char *out, size_t size);

@@ -526,12 +526,26 @@ bool sys_group_alive(pid_t group)
 
 /* Where starts are wall time they are first made boot time by today's
  * difference of the two clocks.  A second of doubt is in favour of "the same". */
-bool sys_started_after(pid_t pid, int64_t boot_us)
+enum sys_leader sys_group_leader(pid_t group, int64_t boot_us)
 {
-    int64_t start = sys_process_start(pid);
-    if (start >= 0 && !START_MOVES_WITH_CLOCK)
+    int64_t start = sys_process_start(group);
+    if (start < 0)
+        return SYS_LEADER_GONE;
+    if (!START_MOVES_WITH_CLOCK)
         start -= clock_wall_us() - clock_boot_us();
-    return start > boot_us + US_PER_SEC;
+    return start > boot_us + US_PER_SEC ? SYS_LEADER_OTHER : SYS_LEADER_SAME;
+}
+
+/* Numbers are given out at random on some of these. */
+int64_t sys_births(void)
+{
+    return 0;
+}
+
+bool sys_numbers_reused(int64_t births_then)
+{
+    (void)births_then;
+    return true;
 }
 
 /* --- files ---------------------------------------------------------------------- */

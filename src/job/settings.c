@@ -42,6 +42,8 @@ const struct setting settings_table[] = {
      "Whether results are synced to the disk: auto syncs runs of 100 ms or more."},
     {"orphans", NULL, SETTING_WORD, FIELD(orphans), "end", 0, 0, "end|wait",
      "What is done with a run whose worker died while it goes on."},
+    {"cgroup", NULL, SETTING_WORD, FIELD(cgroup), "auto", 0, 0, "auto|yes|no",
+     "Whether jobs run in a cgroup: auto where systemd delegates the pool's (Delegate=yes)."},
     {"durable-claim", NULL, SETTING_BOOL, FIELD(durable_claim), "no", 0, 0, NULL,
      "Syncs each claim, for jobs that may take the host down."},
     {"allow-users", NULL, SETTING_TEXT, FIELD(allow_users), "", 0, 0, NULL,

@@ -20,6 +20,7 @@
 
 enum durability { DURABILITY_AUTO, DURABILITY_ALWAYS, DURABILITY_NEVER };
 enum orphans { ORPHANS_END, ORPHANS_WAIT };
+enum cgroup_use { CGROUP_AUTO, CGROUP_YES, CGROUP_NO };
 
 struct settings {
     int max_retries;        /* 3; 0 to 1000 */
@@ -33,6 +34,7 @@ struct settings {
     int64_t output_max;     /* 64M a stream and run; 0 = no bound */
     enum durability durability;
     enum orphans orphans;
+    enum cgroup_use cgroup; /* auto: where systemd has delegated ours */
     bool durable_claim;
     char allow_users[SETTINGS_TEXT_MAX + 1]; /* names, blanks or commas between */
     char allow_group[SETTINGS_TEXT_MAX + 1]; /* one name */

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/cgroup.h"
 #include "base/clock.h"
 #include "base/io.h"
 #include "base/sys.h"
@@ -306,6 +307,13 @@ static int sweep_request(const char *file, void *arg)
     return 0;
 }
 
+static bool token_lives(const char *token, void *arg)
+{
+    const struct queue *q = arg;
+    struct token t;
+    return !token_parse(token, &t) || live_is_alive(q->spool, token);
+}
+
 void recover_sweep(struct queue *q)
 {
     struct sweep s = {.q = q};
@@ -317,6 +325,8 @@ void recover_sweep(struct queue *q)
     scan_dir(q->spool, DIR_WORKERS, sweep_unnamed, q);
     scan_dir(q->spool, DIR_CONTROL, sweep_request, q);
     admit_put_back(q, NULL);
+    if (q->settings.cgroup != CGROUP_NO)
+        cgroup_sweep(q->settings.cgroup == CGROUP_YES, token_lives, q);
 }
 
 /* -- adopt --------------------------------------------------------------- */

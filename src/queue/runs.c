@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/cgroup.h"
 #include "base/sys.h"
 #include "spool/idlock.h"
 #include "spool/live.h"
@@ -72,22 +73,48 @@ static void visit_process(pid_t pid, int64_t start, void *arg)
         sys_signal(pid, start, SIGCONT);
 }
 
-static bool group_lives(const struct live_record *r)
-{
-    return r->run_pid > 1 && r->pid_ns == sys_pid_namespace() &&
-           sys_group_alive((pid_t)r->run_pid) &&
-           !sys_started_after((pid_t)r->run_pid, r->run_boot_us);
-}
-
+/* A number that nobody has may be given to others, with a group of theirs.  While
+ * the leader is there, it is not; and not before all numbers were given out.  When
+ * neither is sure the group counts, since in doubt the run lives, but gets no signal. */
 static void visit_group(struct search *s, const struct live_record *r)
 {
-    if (!group_lives(r))
+    pid_t group = (pid_t)r->run_pid;
+    if (group <= 1 || r->pid_ns != sys_pid_namespace() || !sys_group_alive(group))
+        return;
+    enum sys_leader leader = sys_group_leader(group, r->run_boot_us);
+    if (leader == SYS_LEADER_OTHER)
         return;
     s->count++;
-    if (s->sig && kill(-(pid_t)r->run_pid, s->sig) == 0)
-        s->group = (pid_t)r->run_pid;
+    if (!s->sig || (leader == SYS_LEADER_GONE && sys_numbers_reused(r->births)))
+        return;
+    if (kill(-group, s->sig) == 0)
+        s->group = group;
     if (s->sig == SIGTERM)
-        kill(-(pid_t)r->run_pid, SIGCONT);
+        kill(-group, SIGCONT);
+}
+
+/* A worker's cgroup holds the processes of the run that its record names. */
+static void visit_cgroup(struct search *s, const struct live_record *r)
+{
+    int cgroup = r->cgroup[0] ? cgroup_open(r->cgroup, r->token) : -1;
+    if (cgroup < 0)
+        return;
+    if (cgroup_lives(cgroup)) {
+        s->count++;
+        if (s->sig == SIGKILL)
+            cgroup_kill(cgroup);
+        else if (s->sig)
+            cgroup_each(cgroup, visit_process, s);
+    }
+    close(cgroup);
+}
+
+static void visit_record(struct search *s, const struct live_record *r)
+{
+    if (r->run_pid > 0) {
+        visit_group(s, r);
+        visit_cgroup(s, r);
+    }
 }
 
 static bool is_searched(const char *run, void *arg)
@@ -113,8 +140,10 @@ static void visit_by_environment(struct search *s)
 static void visit_by_record(struct search *s, const struct name *n)
 {
     struct live_record r;
-    if (live_read(s->q->spool, n->token, LIVE_WORKER, &r) == 0 && strcmp(r.run, s->run) == 0)
-        visit_group(s, &r);
+    if (live_read(s->q->spool, n->token, LIVE_WORKER, &r) == 0 && strcmp(r.run, s->run) == 0) {
+        snprintf(r.token, sizeof r.token, "%s", n->token); /* the name decides */
+        visit_record(s, &r);
+    }
 }
 
 bool runs_live(struct queue *q, const struct name *n, const char *run)
@@ -153,7 +182,7 @@ static void visit_worker(const struct live_record *r, bool alive, void *arg)
     if (alive)
         s->count++;
     else
-        visit_group(s, r);
+        visit_record(s, r);
 }
 
 static bool any_lives(struct queue *q, const char *id)

@@ -71,6 +71,9 @@ int live_update(int fd, const struct live_record *r)
     put_line(&t, "run", r->run);
     put_number(&t, "run-pid", (uint64_t)r->run_pid);
     put_number(&t, "run-boot", (uint64_t)r->run_boot_us);
+    put_number(&t, "births", (uint64_t)r->births);
+    if (r->cgroup[0])
+        put_line(&t, "cgroup", r->cgroup);
     while (t.len < sizeof t.bytes)
         t.bytes[t.len++] = '\n';
     ssize_t n;
@@ -103,6 +106,10 @@ static void take_line(const char *key, const char *value, struct live_record *r)
         take_number(value, &r->run_pid);
     else if (strcmp(key, "run-boot") == 0)
         take_number(value, &r->run_boot_us);
+    else if (strcmp(key, "births") == 0)
+        take_number(value, &r->births);
+    else if (strcmp(key, "cgroup") == 0)
+        snprintf(r->cgroup, sizeof r->cgroup, "%s", value);
     else if (strcmp(key, "namespace") == 0) {
         take_number(value, &ns);
         r->pid_ns = (uint64_t)ns;

@@ -16,6 +16,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "base/cgroup.h"
 #include "spool/spool.h"
 
 enum live_role { LIVE_POOL, LIVE_WORKER };
@@ -30,6 +31,8 @@ struct live_record {
     char run[FILE_NAME_MAX + 1];    /* the name in processing/ it runs; "" idle */
     int64_t run_pid;                /* leader of the run's session and group; 0 not started */
     int64_t run_boot_us;            /* clock_boot_us() when it was started */
+    int64_t births;                 /* sys_births() when the worker started; 0 unknown */
+    char cgroup[CGROUP_PATH_MAX + 1]; /* that of the worker's jobs; "" none */
 };
 
 #define LIVE_RECORD_LEN 1024

@@ -5,17 +5,21 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/cgroup.h"
 #include "base/clock.h"
 #include "worker/signals.h"
 
-struct failure {
+/* What the child tells, in memory that both see. */
+struct report {
     volatile int errnum;
     const char *volatile where;
+    volatile int64_t boot_us; /* when it was recorded */
 };
 
 static int place_descriptors(const struct child *c)
@@ -30,15 +34,15 @@ static int place_descriptors(const struct child *c)
     return 0;
 }
 
-/* Runs in the parent's memory: it may write only what the parent expects. */
-static void become(const struct child *c, struct failure *f)
+/* May run in the parent's memory: it may write only what the parent expects. */
+static void become(const struct child *c, struct report *f)
 {
     f->where = "start";
     if (setsid() < 0)
         goto failed;
     if (c->record) {
         c->record->run_pid = getpid();
-        c->record->run_boot_us = clock_boot_us();
+        f->boot_us = c->record->run_boot_us = clock_boot_us();
         if (live_update(c->record_fd, c->record) != 0)
             goto failed;
     }
@@ -54,19 +58,54 @@ failed:
     f->errnum = errno ? errno : EINVAL;
 }
 
-static pid_t start_blocked(const struct child *c, struct failure *f)
+/* A cgroup that cannot be entered holds one process less, and that is all. */
+static pid_t start_by_vfork(const struct child *c, struct report *f)
 {
     pid_t pid = vfork(); /* NOLINT(clang-analyzer-security.insecureAPI.vfork) */
     if (pid == 0) {
+        if (c->cgroup >= 0)
+            cgroup_enter(c->cgroup);
         become(c, f);
         _exit(127);
     }
     return pid;
 }
 
+/* -1 ENOTSUP: try the other way. */
+static pid_t start_in_cgroup(const struct child *c, struct report *f)
+{
+    struct report *shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE,
+                                 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (shared == MAP_FAILED)
+        return -1;
+    pid_t pid = cgroup_fork(c->cgroup);
+    if (pid == 0) {
+        become(c, shared);
+        _exit(127);
+    }
+    int saved = errno;
+    if (pid > 0)
+        *f = *shared;
+    munmap(shared, sizeof *shared);
+    if (pid > 0 && c->record) {
+        c->record->run_pid = pid;
+        c->record->run_boot_us = f->boot_us;
+    }
+    errno = saved;
+    return pid;
+}
+
+static pid_t start_blocked(const struct child *c, struct report *f)
+{
+    pid_t pid = c->cgroup < 0 ? -1 : start_in_cgroup(c, f);
+    if (c->cgroup >= 0 && (pid > 0 || errno != ENOTSUP))
+        return pid;
+    return start_by_vfork(c, f);
+}
+
 pid_t child_start(const struct child *c, const char **where)
 {
-    struct failure f = {0, "start"};
+    struct report f = {0, "start", 0};
     sigset_t all, old;
     sigfillset(&all);
     /* No handler of ours may run in the child: it would write into our pipe. */

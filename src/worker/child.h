@@ -7,6 +7,9 @@
  * Before exec the child makes a session of its own, records itself in the
  * worker's file (live.h), takes the id's lock along on a high descriptor, and
  * resets all signals.
+ *
+ * Where there is a cgroup for it, it is born there, and then by a real fork: no
+ * call that a C library offers does both.
  */
 #ifndef WORKER_CHILD_H
 #define WORKER_CHILD_H
@@ -26,6 +29,7 @@ struct child {
     int lock;           /* inherited */
     struct live_record *record; /* run_pid and run_boot_us are filled in */
     int record_fd;
+    int cgroup;         /* it is born in; -1: none */
 };
 
 /* The child's pid; -1 and errno where nothing was executed, *where says what

@@ -137,7 +137,8 @@ static pid_t spawn(struct running *r, char *const *argv, const char *path, char 
                           .err = w->output.fd[LOGS_ERR],
                           .lock = r->c->lock,
                           .record = &w->record,
-                          .record_fd = w->record_fd};
+                          .record_fd = w->record_fd,
+                          .cgroup = w->cgroup};
     return child_start(&child, &r->start_where);
 }
 
@@ -449,7 +450,8 @@ static bool failed_by_us(const struct running *r)
 
 int run_job(struct worker *w, struct claim *c)
 {
-    struct running r = {.w = w, .c = c, .began_us = clock_mono_us()};
+    struct running r = {
+        .w = w, .c = c, .began_us = clock_mono_us(), .tree.cgroup = w->cgroup};
     r.timeout_ms = c->job.timeout_ms >= 0 ? c->job.timeout_ms : w->q.settings.timeout_ms;
     r.output_us = r.began_us + OUTPUT_LOOK_US;
     r.kill_pause_us = KILL_PAUSE_US;

@@ -5,6 +5,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/cgroup.h"
 #include "base/sys.h"
 
 /* Where they die faster than we get here, deadlines must be looked at all the same. */
@@ -52,6 +53,8 @@ static void send(pid_t pid, int64_t start, void *arg)
 void tree_signal(const struct tree *t, int sig)
 {
     struct sending s = {sig, t->leader_left ? 0 : t->leader};
+    if (sig == SIGKILL && t->cgroup >= 0)
+        cgroup_kill(t->cgroup);
     if (!t->leader_left)
         kill(-t->leader, sig);
     bool untold = sys_each_descendant(send, &s) < 0 && errno == ENOSYS;

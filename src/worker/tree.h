@@ -4,6 +4,9 @@
  * becomes the worker's child sooner or later, so "no child left" means "no
  * process of the job left".  Where the system has no subreaper, the process
  * group is all that is known.
+ *
+ * Those that fork faster than they can be signalled one by one are ended by the
+ * cgroup, where there is one (base/cgroup.h).
  */
 #ifndef WORKER_TREE_H
 #define WORKER_TREE_H
@@ -19,6 +22,7 @@ struct tree {
     int status;       /* as from wait4(2) */
     struct rusage usage;
     bool empty;       /* no child of ours is left */
+    int cgroup;       /* that holds them all; -1: none */
 };
 
 /* Reap what has ended. */

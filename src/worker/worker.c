@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/cgroup.h"
 #include "base/clock.h"
 #include "base/io.h"
 #include "base/log.h"
@@ -203,6 +204,17 @@ static void work(struct worker *w)
     }
 }
 
+static void make_cgroup(struct worker *w)
+{
+    w->cgroup = -1;
+    if (w->q.settings.cgroup == CGROUP_NO)
+        return;
+    bool asked = w->q.settings.cgroup == CGROUP_YES;
+    w->cgroup = cgroup_make(asked, w->q.spool->token, w->record.cgroup);
+    if (w->cgroup < 0 && (asked || errno != ENOTSUP))
+        log_warn("cannot make a cgroup for jobs: %s; they run without", strerror(errno));
+}
+
 static int set_up(struct worker *w, const struct worker_options *o, struct err *err)
 {
     if (queue_open(&w->q, o->spool, QUEUE_WRITE, err) != 0)
@@ -214,7 +226,9 @@ static int set_up(struct worker *w, const struct worker_options *o, struct err *
     w->record = (struct live_record){.role = LIVE_WORKER,
                                      .pid = getpid(),
                                      .since_us = clock_wall_us(),
-                                     .pid_ns = sys_pid_namespace()};
+                                     .pid_ns = sys_pid_namespace(),
+                                     .births = sys_births()};
+    make_cgroup(w);
     snprintf(w->record.token, sizeof w->record.token, "%s", w->q.spool->token);
     snprintf(w->record.pool, sizeof w->record.pool, "%s", o->pool);
     w->record_fd = live_publish(w->q.spool, &w->record);
@@ -243,6 +257,8 @@ int worker_main(const struct worker_options *o)
         become_orphan(&w);
     work(&w);
     bool clean = output_close(&w.output, &w.q) == 0;
+    if (w.cgroup >= 0)
+        cgroup_remove(w.record.cgroup, w.q.spool->token);
     request_drop(&w.q, REQUEST_STOP_NOW, w.q.spool->token);
     if (clean)
         live_retire(w.q.spool, w.q.spool->token, LIVE_WORKER, w.record_fd);

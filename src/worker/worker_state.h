@@ -21,6 +21,7 @@ struct worker {
     struct watch *watch;   /* then */
     struct live_record record;
     int record_fd;
+    int cgroup;            /* for its jobs; -1: none */
     int null_fd;
     struct output output;
     enum leaving leaving;
