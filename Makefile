@@ -5,7 +5,7 @@
 # the targets that compile: a fresh machine has git, make and a shell, so
 # pkg-config may be asked only after that.  `make help` lists all of it.
 
-FRONT := all demo test test-clients fuzz clock full soak crash model power unit lint deps schema install uninstall clean help
+FRONT := all demo test test-clients fuzz clock trees full soak crash model power unit lint deps schema install uninstall clean help
 .PHONY: $(FRONT) core lib units fuzzers bins lint-parts FORCE
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
@@ -171,6 +171,12 @@ power: all
 	done
 	@QUEUECTL_BUILD='$(abspath $(BUILD))' MUTANTS=all EXT4=40 tests/power/test_power.sh
 
+# Every kind of tree, ended in every way: without a cgroup, then in a delegated one.
+trees: all
+	@sh contrib/install-deps.sh test
+	@QUEUECTL_BIN='$(abspath $(PROGRAM))' tests/trees/trees.py
+	@QUEUECTL_BIN='$(abspath $(PROGRAM))' tests/trees/trees.py --cgroup
+
 # Each format, or those of FUZZ="names times ...", two at a time.
 FUZZ_SECONDS ?= 600
 fuzz:
@@ -218,6 +224,7 @@ help:
 	@echo 'make test-clients  contrib/clients in all ten languages (installs these)'
 	@echo 'make crash       kill -9 before each system call, and each call that fails: every 8th'
 	@echo '                 (CRASH_STRIDE=8); every allocation of every command fails'
+	@echo 'make trees       jobs whose processes are hard to end: all kinds, ended in all ways'
 	@echo 'make clock       the clock is set an hour, ten years, a little: all cases'
 	@echo 'make soak        200,000 jobs while workers are killed, operators at work by hand'
 	@echo 'make model       the protocol under every interleaving of its steps (spin)'
