@@ -40,7 +40,7 @@ one_mutant() { # name
     fi
     case $1 in
     argv-*) fuzz "$program" argv --calls 2000 --first ;;
-    *) fuzz "$program" spools --rounds 60 --first ;;
+    *) fuzz "$program" spools --rounds 200 --first ;;
     esac
     [ $? = 1 ] && grep -q '^not ok' "$out"
     tell $? "$1 is noticed"
