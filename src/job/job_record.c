@@ -180,27 +180,44 @@ static void record_history(struct json_doc *doc, const char *run)
     cJSON_Delete(list);
 }
 
-int job_record(struct job *j, const struct run *r, enum fate fate, int64_t next_run_us)
+static void record_run(struct json_doc *doc, const struct job *j, const struct run *r,
+                       enum fate fate, int64_t next_run_us)
 {
     bool lost = r->outcome == OUTCOME_LOST;
     struct buf run = BUF_INIT;
     print_run(r, j->runs + 1, fate, &run);
-    record_history(j->doc, run.failed ? NULL : run.data);
+    record_history(doc, run.failed ? NULL : run.data);
     buf_release(&run);
 
-    json_set_int(j->doc, "attempts", lost && r->attempt > 0 ? r->attempt - 1 : r->attempt);
-    json_set_int(j->doc, "runs", j->runs + 1);
-    record_int(j->doc, "lost", j->lost + lost, 1);
-    record_time(j->doc, "started_at", r->started_us);
-    record_time(j->doc, "finished_at", r->finished_us);
-    record_int(j->doc, "duration_ms", r->duration_ms, 0);
-    record_int(j->doc, "exit_code", r->exit_code, 0);
-    record_int(j->doc, "signal", r->signal, 1);
-    record_error(j->doc, r->error);
-    json_set_string(j->doc, "worker", r->worker);
-    record_time(j->doc, "next_run_at", next_run_us);
-    record_time(j->doc, "updated_at", r->finished_us);
-    return members_read_again(j, NULL);
+    json_set_int(doc, "attempts", lost && r->attempt > 0 ? r->attempt - 1 : r->attempt);
+    json_set_int(doc, "runs", j->runs + 1);
+    record_int(doc, "lost", j->lost + lost, 1);
+    record_time(doc, "started_at", r->started_us);
+    record_time(doc, "finished_at", r->finished_us);
+    record_int(doc, "duration_ms", r->duration_ms, 0);
+    record_int(doc, "exit_code", r->exit_code, 0);
+    record_int(doc, "signal", r->signal, 1);
+    record_error(doc, r->error);
+    json_set_string(doc, "worker", r->worker);
+    record_time(doc, "next_run_at", next_run_us);
+    record_time(doc, "updated_at", r->finished_us);
+}
+
+/* In a copy: a worker without memory for it tries again until it is recorded, and half
+ * a record would make the next try the second of its kind. */
+int job_record(struct job *j, const struct run *r, enum fate fate, int64_t next_run_us)
+{
+    struct job fresh = {.doc = json_copy(j->doc)};
+    if (fresh.doc == NULL)
+        return err_no_memory(NULL);
+    record_run(fresh.doc, j, r, fate, next_run_us);
+    if (members_read_again(&fresh, NULL) != 0) {
+        json_free(fresh.doc);
+        return -1;
+    }
+    job_release(j);
+    *j = fresh;
+    return 0;
 }
 
 static bool read_fate(const cJSON *run, enum fate *fate)

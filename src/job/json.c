@@ -37,6 +37,16 @@ struct json_doc *json_new(void)
     return calloc(1, sizeof(struct json_doc));
 }
 
+struct json_doc *json_copy(const struct json_doc *doc)
+{
+    struct buf text = BUF_INIT;
+    struct json_doc *copy = NULL;
+    if (json_print(doc, &text) == 0)
+        copy = json_parse(text.data, text.len, NULL, NULL);
+    buf_release(&text);
+    return copy;
+}
+
 void json_free(struct json_doc *doc)
 {
     if (doc == NULL)

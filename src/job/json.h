@@ -36,6 +36,7 @@ struct json_doc; /* an object: its members in order */
  * knows to wait. The text is copied. */
 struct json_doc *json_parse(const char *text, size_t n, bool *incomplete, struct err *err);
 struct json_doc *json_new(void); /* {} ; NULL: no memory */
+struct json_doc *json_copy(const struct json_doc *doc); /* NULL: no memory */
 void json_free(struct json_doc *doc);
 
 size_t json_count(const struct json_doc *doc);

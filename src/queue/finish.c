@@ -48,12 +48,13 @@ static int make_result(struct queue *q, struct claim *c, struct run *r, struct e
         c->job.max_retries = q->settings.max_retries;
     c->fate = job_fate(&c->job, r);
     c->next_run_us = next_run(q, c, r);
-    if (job_record(&c->job, r, c->fate, c->next_run_us) != 0 ||
-        job_print(&c->job, &c->result) != 0) {
-        buf_release(&c->result);
+    if (!c->is_recorded && job_record(&c->job, r, c->fate, c->next_run_us) != 0)
         return err_sys(err, "record the result of", c->name.id);
-    }
-    return 0;
+    c->is_recorded = true;
+    if (job_print(&c->job, &c->result) == 0)
+        return 0;
+    buf_release(&c->result);
+    return err_sys(err, "record the result of", c->name.id);
 }
 
 /* Must the result survive a power cut as soon as it is there?  An operator was told

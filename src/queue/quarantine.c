@@ -71,16 +71,30 @@ void quarantine_report_id(const char *as, ino_t inode, char out[ID_MAX + 1])
     snprintf(out, ID_MAX + 1, "rejected-%s-%llx", stem, (unsigned long long)inode);
 }
 
-/* Is there a report under this id that speaks of a file still awaited or
- * present under `name`? */
-static bool same_report(struct queue *q, const char *id, const char *name)
+enum under_id { UNDER_NOTHING, UNDER_SAME, UNDER_OTHER, UNDER_UNKNOWN };
+
+/* What lies under the id of a report: nothing (an id alone is left of
+ * a try, and the one that is looked for), a report that
+ * speaks of a file still awaited or present under `name`, or something else. */
+static enum under_id look_under(struct queue *q, const char *id, const char *name,
+                                struct err *err)
 {
     struct found f;
-    if (find_job(q, id, &f, NULL) != 0)
-        return false;
+    struct err why = ERR_INIT;
+    enum dir state;
+    char file[FILE_NAME_MAX + 1];
+    if (scan_find_ended(q->spool, id, &state, file) == 0)
+        return UNDER_NOTHING;
+    if (find_job(q, id, &f, &why) != 0) {
+        if (why.kind == ERR_UNKNOWN)
+            return UNDER_NOTHING;
+        if (err)
+            *err = why;
+        return UNDER_UNKNOWN;
+    }
     bool same = f.job.doc && f.job.quarantined && strcmp(f.job.quarantined, name) == 0;
     found_release(&f);
-    return same;
+    return same ? UNDER_SAME : UNDER_OTHER;
 }
 
 #define MEND_TEXT "mend {file}; then: queuectl dlq retry {report}"
@@ -123,6 +137,7 @@ static void add_advice(const struct queue *q, struct buf *out, const char *mend,
         } else
             buf_addc(out, *at++);
     }
+    out->failed |= file.failed || path.failed;
     buf_release(&file);
     buf_release(&path);
 }
@@ -137,6 +152,10 @@ static int print_report(const struct queue *q, const char *id, const char *name,
     add_advice(q, &advice, m->mend, name, id);
     struct job_report r = {id, name, buf_str(&dropped_as), m->reason, buf_str(&advice)};
     int result = job_print_report(&r, clock_wall_us(), out);
+    if (advice.failed || dropped_as.failed) {
+        errno = ENOMEM;
+        result = -1;
+    }
     buf_release(&advice);
     buf_release(&dropped_as);
     return result;
@@ -170,18 +189,17 @@ static int make_report(struct queue *q, const struct misfit *m, const char *name
 {
     int lock;
     bool fresh;
-    enum dir state;
-    char file[FILE_NAME_MAX + 1];
     quarantine_report_id(m->as, inode, id);
-    /* An id without a report is left of a crash: it is the one that is looked for. */
-    if (scan_find_ended(q->spool, id, &state, file) != 0) {
-        if (same_report(q, id, name))
-            return 0;
+    enum under_id under = look_under(q, id, name, err);
+    if (under == UNDER_SAME || under == UNDER_UNKNOWN)
+        return under == UNDER_SAME ? 0 : -1;
+    if (under == UNDER_OTHER)
         name_new_id("rejected", 0, id);
-    }
     if (idlock_take_new(q->spool, id, &lock, &fresh) != IDLOCK_OWNED)
         return idlock_error(q->spool, id, err);
     int r = write_report(q, id, name, m, err);
+    if (r != 0)
+        idlock_forget(q->spool, id);
     close(lock);
     return r;
 }
@@ -216,7 +234,7 @@ int quarantine_put(struct queue *q, enum dir d, const char *file, const struct m
     struct misfit safe = *m;
     escape_adds(&reason, m->reason);
     safe.reason = buf_str(&reason);
-    int r = put(q, d, file, &safe, err);
+    int r = reason.failed ? err_no_memory(err) : put(q, d, file, &safe, err);
     buf_release(&reason);
     return r;
 }

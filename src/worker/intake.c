@@ -59,13 +59,22 @@ static int64_t wake_time(const struct pool *p, enum dir d, const char *file, con
     return file_time(p, d, file) + STAMP_GRAIN_US >= n->time_us ? now : n->time_us;
 }
 
+/* No memory for a name.  The safety look may find the folder unchanged, so it must be
+ * said here that there is more in it than is known. */
+static void read_again(struct pool *p, enum dir d, const char *file)
+{
+    log_warn("no memory for %s; it will be seen again", file);
+    p->scan_due |= 1u << d;
+    p->scan_us = clock_mono_us() + US_PER_SEC;
+}
+
 static void add_waiting(struct pool *p, enum dir d, const char *file, const struct name *n)
 {
     int64_t now = clock_wall_us();
     if (n->held || index_has(p->index, d, file))
         return;
     if (!index_add(p->index, d, file, n, wake_time(p, d, file, n, now), now))
-        log_warn("no memory for %s; it will be seen again", file);
+        read_again(p, d, file);
     p->seen_empty = false;
 }
 
@@ -73,8 +82,9 @@ void intake_offer_again(struct pool *p, enum dir d, const char *file, int64_t de
 {
     struct name n;
     int64_t now = clock_wall_us();
-    if (name_parse(d, file, &n))
-        index_add(p->index, d, file, &n, now + delay_us, now);
+    if (name_parse(d, file, &n) && !index_has(p->index, d, file) &&
+        !index_add(p->index, d, file, &n, now + delay_us, now))
+        read_again(p, d, file);
 }
 
 /* -- dropped files ------------------------------------------------------- */

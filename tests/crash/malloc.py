@@ -37,6 +37,7 @@ STORED = re.compile(r"enqueued all the same$", re.M)  # but the answer did not g
 CHANGING = [  # times, made ids, tokens, inodes
     (re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d([.]\d+)?)?(Z|[+-]\d\d:\d\d)?"), "<time>"),
     (re.compile(r"\d{8}[tT]\d{6}[.]?\d{6}(-[a-z0-9]{8}|Z)"), "<made>"),
+    (re.compile(r"^(folder|born) \d+\n", re.M), ""),  # of .queue: nomem.identify
     (re.compile(r"\b(took|in|since|inode) [\d.]+m?s?"), r"\1 <n>"),
 ]
 FOLDERS = ("pending", "processing", "failed", "done", "dead")

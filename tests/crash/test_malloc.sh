@@ -1,9 +1,10 @@
 #!/bin/bash
-# test_malloc.sh: the Nth allocation fails, for every N and each command (malloc.py).
-# Prints TAP.
+# test_malloc.sh: the Nth allocation fails, for every N: of each command (malloc.py),
+# of a pool and of its workers (malloc_pool.py).  Prints TAP.
 #
-#   MALLOC=all    every allocation; else every 29th, which is what `make test` runs
-#   MALLOC=17     every 17th
+#   MALLOC=all    every allocation; else every 29th of a command and every 60th of a pool,
+#                 which is what `make test` runs
+#   MALLOC=17     every 17th of both
 #
 # Before that, programs broken on purpose (tests/mutants/malloc-*.mut): each must be
 # found out by the command that its line below names.
@@ -50,9 +51,9 @@ notices malloc-other-settings 'config list' 1
 notices malloc-no-verdict show 1
 echo "1..$number"
 
-every=${MALLOC:-29}
-[ "$every" != all ] || every=1
-mkdir "$work/all"
-python3 "$here/malloc.py" --every "$every" "$work/all" || failed=1
+[ "${MALLOC:-}" != all ] || MALLOC=1
+mkdir "$work/all" "$work/pool"
+python3 "$here/malloc.py" --every "${MALLOC:-29}" "$work/all" || failed=1
+python3 "$here/malloc_pool.py" --every "${MALLOC:-60}" "$work/pool" || failed=1
 echo "# $SECONDS s"
 exit "$failed"
