@@ -73,9 +73,9 @@ void quarantine_report_id(const char *as, ino_t inode, char out[ID_MAX + 1])
 
 enum under_id { UNDER_NOTHING, UNDER_SAME, UNDER_OTHER, UNDER_UNKNOWN };
 
-/* What lies under the id of a report: nothing (an id alone is left of
- * a try, and the one that is looked for), a report that
- * speaks of a file still awaited or present under `name`, or something else. */
+/* What lies under the id of a report: nothing (an id alone is left of a try, and is the
+ * one that is looked for), a report that speaks of a file still awaited or present under
+ * `name`, or something else. */
 static enum under_id look_under(struct queue *q, const char *id, const char *name,
                                 struct err *err)
 {
