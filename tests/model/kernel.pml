@@ -80,8 +80,12 @@ inline close_id(me, fd)
 #define KILLS 0
 #endif
 #define FIRST_LIVES 4 /* W1 to R2 */
-#define LIVES (FIRST_LIVES + KILLS)
+#ifndef REBOOTS
+#define REBOOTS 0
+#endif
+#define LIVES (FIRST_LIVES + KILLS + 2 * REBOOTS)
 byte lives; /* more of them */
+bool file_of[LIVES + 1];   /* the file is there */
 short lock_of[LIVES + 1];   /* who shares its lock */
 byte record_run[LIVES + 1]; /* its record: the run, */
 bool record_pid[LIVES + 1]; /* and whether the run's process has written its pid */
@@ -95,8 +99,14 @@ inline be_born(me, life)
         :: life == 0 -> life = me + 1
         :: else -> lives++; life = FIRST_LIVES + lives; assert(life <= LIVES)
         fi;
+        file_of[life] = true;
+#ifndef B_VISIBLE_UNLOCKED
         lock_of[life] = BIT(me)
-    }
+#endif
+    };
+#ifdef B_VISIBLE_UNLOCKED
+    lock_of[life] = BIT(me)
+#endif
 }
 
 /* -- death ----------------------------------------------------------------------- */
@@ -125,7 +135,7 @@ inline close_all(me)
 byte kills = KILLS;
 
 /* { ... } unless_killed(me): it stops where it is killed. */
-#if KILLS > 0
+#if KILLS + REBOOTS > 0
 #define unless_killed(me)  unless { killed[me] }
 #else
 #define unless_killed(me)

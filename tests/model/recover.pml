@@ -10,7 +10,28 @@
 #define is_orphan(r)  (processing[r] != NOTHING && lock_of[life_of[r]] == 0)
 #endif
 
-#define never_started(r)  (record_run[life_of[r]] != (r) || !record_pid[life_of[r]])
+/* Of another boot, or without the worker's file, nothing is known. */
+#ifdef B_RECORD_AFTER_BOOT
+#define is_known(life)  (file_of[life])
+#else
+#define is_known(life)  (file_of[life] && life > last_boot)
+#endif
+#define never_started(r) \
+    (is_known(life_of[r]) && (record_run[life_of[r]] != (r) || !record_pid[life_of[r]]))
+byte last_boot; /* the lives up to this one were before it */
+
+#ifdef ONCE
+#define IF_LOST DEAD
+#else
+#define IF_LOST AGAIN
+#endif
+
+/* bury_if_free(): the file of a dead worker whose run is settled; not while what its
+ * record names lives on.  (The first life of W1 stands for all.) */
+#define is_of_first(r)  (processing[r] != NOTHING && life_of[r] == 1)
+#define may_bury  (file_of[1] && lock_of[1] == 0 && !any_run(is_of_first) && \
+                   !(record_run[1] != 0 && record_pid[1] && \
+                     (grouped[record_run[1]] || marked[record_run[1]])))
 
 /* idlock_clear() */
 inline clear_lock(fd, r)
@@ -47,7 +68,7 @@ inline settle(fd, r, doc, living)
             if
             :: never_started(r) && !cancel[r] -> put_back(r)
             :: cancel[r] -> store(r, DEAD); finish_move(r); cancel[r] = false
-            :: !never_started(r) && !cancel[r] -> store(r, AGAIN); finish_move(r)
+            :: !never_started(r) && !cancel[r] -> store(r, IF_LOST); finish_move(r)
             fi
         fi
     fi
@@ -85,6 +106,9 @@ born_again:
     {
 end_idle:
         do
+#ifdef BURIES
+        :: atomic { may_bury -> file_of[1] = false }
+#endif
         :: find_orphan(r);
 #ifdef WORKER_IS_RUN
             got = true;

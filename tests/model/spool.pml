@@ -74,11 +74,13 @@ bool marked[RUNS + 1];    /* has QUEUECTL_JOB in its environment, */
 bool ended[RUNS + 1];     /* is gone with all its processes, */
 bool whole[RUNS + 1];     /* by itself, with exit 0 */
 bool told[RUNS + 1];      /* a signal to end is on its way */
+bool cut[RUNS + 1];       /* the host goes down */
 bool cancel[RUNS + 1];    /* control/cancel.RUN is there */
 
 /* -- promises --------------------------------------------------------------------- */
 
 byte alive;                /* runs of the job that live */
+byte begun;                /* that have executed anything */
 bool no_more;              /* its cancel or delete was acknowledged: no run begins */
 bool removed;              /* the job is gone, by an operator's word */
 bool taken;                /* by an operator who has it in his hand just now */
@@ -96,6 +98,9 @@ proctype promises()
 end:
     do
     :: atomic { alive > 1 -> assert(alive <= 1) }
+#ifdef ONCE /* "on_crash": "dead" */
+    :: atomic { begun > 1 -> assert(begun <= 1) }
+#endif
     :: atomic { places + taken + removed != 1 -> assert(places + taken + removed == 1) }
     od
 }

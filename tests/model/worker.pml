@@ -52,7 +52,8 @@ inline take_lock_or_make(me, fd, got, fresh, content)
 #ifdef B_NO_RECORD_LOOK
 #define group_lives(r)  false
 #else
-#define group_lives(r)  (record_run[life_of[r]] == (r) && record_pid[life_of[r]] && grouped[r])
+#define group_lives(r)  (file_of[life_of[r]] && record_run[life_of[r]] == (r) && \
+                         record_pid[life_of[r]] && grouped[r])
 #endif
 #ifdef B_NO_ENVIRONMENT_LOOK
 #define in_environment(r)  false
@@ -78,7 +79,7 @@ inline look_for_any(living, k)
     :: !living && k < LIVES ->
         atomic {
             k++;
-            living = record_run[k] != 0 && (lock_of[k] != 0 || group_lives(record_run[k]))
+            living = file_of[k] && record_run[k] != 0 && (lock_of[k] != 0 || group_lives(record_run[k]))
         }
     :: else -> break
     od;
@@ -126,10 +127,16 @@ inline evade(r)
 
 /* become(): from vfork to its end.  Until execve it has all that its worker had open.
  * A run's tree of processes is one process here: it ends when the last one does. */
+#if REBOOTS > 0
+#define unless_cut(r)  unless { cut[r] }
+#else
+#define unless_cut(r)
+#endif
 proctype job(byte r)
 {
 end:
     born[r];
+    {
 #ifndef B_RECORD_BY_PARENT
     d_step { record_pid[life_of[r]] = true; grouped[r] = true }; /* setsid; pwrite */
 #endif
@@ -141,6 +148,9 @@ end:
         grouped[r] = true; marked[r] = true; running[r] = true;
         assert(!no_more);
         alive++;
+#ifdef ONCE
+        begun++;
+#endif
         evade(r)
     };
     atomic {
@@ -153,6 +163,7 @@ end:
         running[r] = false; alive--;
         grouped[r] = false; marked[r] = false; ended[r] = true
     }
+    } unless_cut(r)
 }
 
 /* -- the worker --------------------------------------------------------------------- */
