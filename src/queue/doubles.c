@@ -7,11 +7,13 @@
 #include "queue/doubles.h"
 
 #include <stdio.h>
+#include <unistd.h>
 
 #include "base/sys.h"
 #include "queue/find.h"
 #include "queue/journal.h"
 #include "spool/file.h"
+#include "spool/idlock.h"
 #include "spool/scan.h"
 
 enum doubles doubles_compare(struct queue *q, const char *id, const struct job *ours,
@@ -40,4 +42,57 @@ int doubles_remove(struct queue *q, enum dir state, const char *file, const char
         return -1;
     journal_note(q, "older-state-removed", id, "was_in", dir_name(state));
     return 0;
+}
+
+struct mending {
+    struct queue *q;
+    enum dir d;
+};
+
+/* The caller has the id's lock. */
+static void mend_waiting(struct queue *q, enum dir d, const char *file)
+{
+    enum dir state;
+    char other[FILE_NAME_MAX + 1];
+    struct found f = {.state = d};
+    snprintf(f.file, sizeof f.file, "%s", file);
+    if (found_read(q, &f, NULL) != 0)
+        return;
+    enum doubles which = doubles_compare(q, f.name.id, &f.job, &state, other);
+    if (which == DOUBLES_OLDER)
+        doubles_remove(q, d, file, f.name.id);
+    else if (which == DOUBLES_NEWER)
+        doubles_remove(q, state, other, f.name.id);
+    found_release(&f);
+}
+
+static int mend_one(const char *file, void *arg)
+{
+    struct mending *m = arg;
+    struct spool *sp = m->q->spool;
+    struct name n;
+    enum dir state;
+    char other[FILE_NAME_MAX + 1];
+    int lock;
+    if (!name_parse(m->d, file, &n))
+        return 0;
+    bool waits = m->d == DIR_PENDING || m->d == DIR_FAILED;
+    bool twice = waits && scan_find_ended(sp, n.id, &state, other) == 1;
+    if ((!twice && idlock_exists(sp, n.id)) || idlock_take(sp, n.id, &lock, NULL) != IDLOCK_OWNED)
+        return 0; /* a run has it: its claim has looked */
+    if (twice)
+        mend_waiting(m->q, m->d, file);
+    close(lock);
+    return 0;
+}
+
+void doubles_mend(struct queue *q)
+{
+    struct mending m = {.q = q};
+    if (sys_keeps_order(q->spool->root))
+        return;
+    for (int d = 0; d < STATE_COUNT; d++) {
+        m.d = (enum dir)d;
+        scan_dir(q->spool, m.d, mend_one, &m);
+    }
 }

@@ -22,4 +22,8 @@ enum doubles doubles_compare(struct queue *q, const char *id, const struct job *
 /* The older file goes; the journal says so. */
 int doubles_remove(struct queue *q, enum dir state, const char *file, const char *id);
 
+/* What a power cut on such a file system left: ids without a file in ids/ get one, of a
+ * job in two places the older file goes.  For a pool that begins; reads all names. */
+void doubles_mend(struct queue *q);
+
 #endif

@@ -57,13 +57,11 @@ static int make_result(struct queue *q, struct claim *c, struct run *r, struct e
     return err_sys(err, "record the result of", c->name.id);
 }
 
-/* Must the result survive a power cut as soon as it is there?  An operator was told
- * of a cancel. */
+/* Must the result survive a power cut before the next job is begun? */
 static bool must_survive(const struct queue *q, const struct run *r)
 {
-    if (r->outcome == OUTCOME_CANCELLED || q->settings.durability == DURABILITY_ALWAYS)
-        return true;
-    return q->settings.durability == DURABILITY_AUTO && r->duration_ms >= SYNC_FROM_MS;
+    return q->settings.durability == DURABILITY_ALWAYS ||
+           (q->settings.durability == DURABILITY_AUTO && r->duration_ms >= SYNC_FROM_MS);
 }
 
 static void journal_run(struct queue *q, const struct claim *c, const char *event)

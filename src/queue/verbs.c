@@ -216,7 +216,7 @@ int verb_cancel_wait(struct queue *q, const char *id, const char *run, int64_t t
         poll(NULL, 0, LOOK_AGAIN_MS);
     }
     request_drop(q, REQUEST_CANCEL, run);
-    return sync_dir(q, DIR_DEAD, err); /* its worker may not have, yet */
+    return sync_dir(q, DIR_DEAD, err); /* its worker need not */
 }
 
 /* -- delete -------------------------------------------------------------- */

@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/sys.h"
+#include "queue/doubles.h"
 #include "queue/request.h"
 #include "worker/logfile.h"
 #include "worker/pool_state.h"
@@ -128,6 +129,7 @@ static int set_up(struct pool *p)
         return fail(p, "register in", dir_name(DIR_WORKERS));
     if (p->q.settings_err.kind)
         log_warn("%s; the rest is in force", p->q.settings_err.text);
+    doubles_mend(&p->q);
     p->want = (size_t)(p->o->count > 0 ? p->o->count : p->q.settings.count);
     p->look_for_orphans = p->look_at_control = p->sweep_due = true;
     p->began_us = clock_wall_us();

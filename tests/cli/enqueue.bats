@@ -183,7 +183,7 @@ pending_ids() { q list --state pending --format '{id}'; }
     expect 0 q enqueue --id a --command x --cwd /usr
     cd ../gone
     rmdir ../gone
-    refuses 2 'the current directory cannot be told; give --cwd with a path that starts with "/"' \
+    refuses 2 'the current directory cannot be told: No such file or directory; give --cwd with a path that starts with "/"' \
         enqueue --command x --cwd deeper
     cd ..
     is "$(q list --format '{id}')" a

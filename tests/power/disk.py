@@ -30,6 +30,9 @@ KINDS = {
     "btrfs": ("btrfs", 128, "mkfs.btrfs -q -f -K", "", 4096),
 }
 
+sys.path.insert(1, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+from tap import wait_until
+
 libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -97,7 +100,11 @@ class Disk:
              self.options.encode())
 
     def unmount(self):
-        call("umount2", self.point.encode(), 0)
+        """Once the last process that was killed has let go of it."""
+        def is_unmounted():
+            return libc.umount2(self.point.encode(), 0) == 0
+        if not wait_until(is_unmounted, 60):
+            raise OSError("%s stays in use" % self.point)
         fcntl.ioctl(self.loop, BLKFLSBUF)
 
     def is_flushing(self):

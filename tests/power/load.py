@@ -134,7 +134,56 @@ class Load:
             self.call("pause", [], "pause")
             self.call("resume", [], "resume")
 
-    ACTORS = ("producer", "unique", "batch", "dropper", "operator")
+    def again(self):
+        """--unique in the place of one that has ended, in another form each time."""
+        for i in range(12):
+            job = self.job("again-%d" % i, mark=0)
+            self.call("enqueue", [job["id"]], "enqueue", "--unique", json.dumps(job))
+            wait_until(lambda: os.path.exists("%s/done/%s.json" % (self.spool, job["id"])), 30)
+            job = self.job(job["id"], mark=1, run_at=FAR)
+            self.call("edit", [job["id"]], "enqueue", "--unique", json.dumps(job), value=1)
+
+    def latecomer(self):
+        """A job that somebody moved there by hand, unsynced; --unique says it is there."""
+        for i in range(12):
+            id = "late-%d" % i
+            name = "%s.p0.a0.%s.json" % (FAR.replace("-", "").replace(":", "")[:15] +
+                                         ".000000Z", id)
+            tmp = os.path.join(self.spool, "tmp", id + ".json")
+            with open(tmp, "x") as f:
+                json.dump(self.job(id, run_at=FAR), f)
+                f.flush()
+                os.fsync(f.fileno())
+            os.rename(tmp, os.path.join(self.spool, "pending", name))
+            open(os.path.join(self.spool, "ids", id), "x").close()
+            self.call("enqueue", [id], "enqueue", "--unique", json.dumps(self.job(id)))
+
+    def canceller(self):
+        for i in range(6):
+            id = "cancelled-%d" % i
+            self.call("enqueue", [id], "enqueue", json.dumps(self.job(
+                id, "[ -e %s ] || sleep 100" % self.rebooted)))
+            wait_until(lambda: any(name.endswith(id + ".json") for name in
+                                   spoolcheck.names(self.spool, "processing")), 30)
+            self.call("cancel", [id], "cancel", id)
+
+    def restorer(self):
+        """A file that is no job, mended in quarantine/, and its report retried."""
+        for i in range(6):
+            name = "bad-mended%d.json" % i
+            self.drop(name, "[]")
+            wait_until(lambda: os.path.exists("%s/quarantine/%s" % (self.spool, name)), 30)
+            report = [n for n in spoolcheck.names(self.spool, "dead") if "rejected-" + name in n]
+            with open("%s/quarantine/%s" % (self.spool, name), "w") as f:
+                json.dump(self.job(name[:-5], run_at=FAR), f)
+                f.flush()
+                os.fsync(f.fileno())
+            self.say(do="enqueue", ids=[name[:-5]])
+            done = self.queuectl("retry", report[0][:-5])
+            self.say(did="enqueue", ids=[name[:-5]], code=done.returncode)
+
+    ACTORS = ("producer", "unique", "batch", "dropper", "operator", "again", "latecomer",
+              "canceller", "restorer")
 
     # -- all together ------------------------------------------------------------
 

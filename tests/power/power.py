@@ -137,6 +137,9 @@ class Campaign:
         began = time.monotonic()
         while self.states < self.args.states and not (self.args.stop and self.findings):
             self.round(min(self.args.per_round, self.args.states - self.states))
+            print("# %s: %d states, %d findings, %d refused, %.0f s" % (
+                self.args.kind, self.states, len(self.findings), self.refused,
+                time.monotonic() - began), flush=True)
         kinds = sorted({finding.kind for finding in self.findings})
         print("%s: %d states in %d rounds, %d acknowledged jobs looked for, %d refused by the "
               "file system, %d findings%s, seed %d, %.0f s"

@@ -75,6 +75,8 @@ class Expect:
 
     def begin(self, id, verb):
         self.last[id] = Verb(verb)
+        self.claims.pop(id, None)  # what it did before is another matter
+        self.ended.discard(id)
         if verb == "delete":
             self.deleted.add(id)
         elif verb == "edit":
@@ -160,11 +162,12 @@ class Expect:
                     yield Finding("forgotten", id, "claim %d was synced: %s"
                                   % (attempts, show([job])))
 
-    def is_half_retried(self, finding):
-        """A retry that was not acknowledged leaves its document under the old name."""
-        return finding.kind == "false-end" and any(
-            verb.name == "retry" and not verb.kept and finding.where == "dead/%s.json" % id
-            for id, verb in self.last.items())
+    def is_half_done(self, finding):
+        """A retry or --unique that was not acknowledged leaves its document under the
+        name of the old one, until it is said again (DESIGN.md)."""
+        verb = self.last.get(os.path.basename(finding.where)[:-len(".json")])
+        return (finding.kind == "false-end" and verb is not None and not verb.kept and
+                verb.name in ("retry", "enqueue"))
 
     # -- together ----------------------------------------------------------------
 
@@ -188,7 +191,7 @@ class Expect:
     def after(self, spool):
         found, _ = spoolcheck.jobs(spool)
         findings = [f for f in spoolcheck.check(spool, self.must_be())
-                    if not stays_in_tmp(spool, f) and not self.is_half_retried(f)]
+                    if not stays_in_tmp(spool, f) and not self.is_half_done(f)]
         findings += self.kept_files(spool)
         where = by_id(found)
         findings += [f for f in self.words(where) if f.kind == "undone"]
