@@ -9,6 +9,7 @@
 
 #include "queue/drop.h"
 #include "queue/journal.h"
+#include "queue/living.h"
 #include "queue/recover.h"
 
 /* That they could not be read for want of something that passes (memory,
@@ -104,6 +105,8 @@ void queue_close(struct queue *q)
 {
     drops_free(q->drops);
     q->drops = NULL;
+    living_free(q->living);
+    q->living = NULL;
     journal_close(q);
     spool_close(q->spool);
     q->spool = NULL;

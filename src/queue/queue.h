@@ -28,6 +28,7 @@ struct queue {
     char journal_file[JOURNAL_FILE_LEN + 1];
     struct drops *drops;       /* see drop.h */
     size_t drops_kept;
+    struct living *living;     /* see living.h */
 };
 
 /* What a spool is opened for, and who may:

@@ -10,7 +10,9 @@
 #include <unistd.h>
 
 #include "base/cgroup.h"
+#include "base/clock.h"
 #include "base/sys.h"
+#include "queue/living.h"
 #include "spool/idlock.h"
 #include "spool/live.h"
 
@@ -185,13 +187,14 @@ static void visit_worker(const struct live_record *r, bool alive, void *arg)
         visit_record(s, r);
 }
 
-static bool any_lives(struct queue *q, const char *id)
+static bool any_lives(struct queue *q, const char *id, int lock)
 {
     struct search s = {.q = q, .id = id};
-    bool looked = live_each(q->spool, visit_worker, &s) == 0;
-    if (looked && s.count == 0)
-        visit_by_environment(&s);
-    return !looked || s.count > 0;
+    struct stat st;
+    if (live_each(q->spool, visit_worker, &s) != 0 || s.count > 0 || fstat(lock, &st) != 0)
+        return true;
+    return living_may_have(q, id, (int64_t)st.st_mtim.tv_sec * US_PER_SEC +
+                                      st.st_mtim.tv_nsec / 1000);
 }
 
 bool runs_outlive_lock(struct queue *q, const char *id, int lock)
@@ -200,6 +203,6 @@ bool runs_outlive_lock(struct queue *q, const char *id, int lock)
     char run[FILE_NAME_MAX + 1];
     idlock_noted(lock, run);
     if (idlock_is_unsure(run))
-        return any_lives(q, id) || idlock_note(lock, "") != 0;
+        return any_lives(q, id, lock) || idlock_note(lock, "") != 0;
     return *run && name_parse(DIR_PROCESSING, run, &n) && runs_live(q, &n, run);
 }

@@ -291,6 +291,14 @@ void spool_reserve_restore(const struct spool *sp)
         make_reserve(sp->root, 0);
 }
 
+bool spool_can_move(const struct spool *sp)
+{
+    for (int d = DIR_PENDING; d <= DIR_PROCESSING; d++)
+        if (faccessat(sp->dir[d], ".", W_OK | X_OK, 0) != 0)
+            return false;
+    return true;
+}
+
 bool spool_reserve_regain(const struct spool *sp)
 {
     return make_reserve(sp->root, SPOOL_FLOOR_BYTES);

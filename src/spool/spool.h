@@ -104,6 +104,9 @@ bool spool_refused(int errnum);
  * there is room. */
 bool spool_reserve_release(const struct spool *sp);
 void spool_reserve_restore(const struct spool *sp);
+/* May jobs be moved at all, into processing/ and out of the folders they wait in?  Not
+ * where these cannot be written to (mode, chattr +i, a mount that became read-only). */
+bool spool_can_move(const struct spool *sp);
 /* After a refusal: is there room again?  Asked by making the reserve anew, with the
  * floor's room beside it, since of a quota only writing tells. */
 bool spool_reserve_regain(const struct spool *sp);

@@ -21,7 +21,7 @@
 #define DISK_LOOK_US (1 * US_PER_SEC)  /* while none can be */
 #define REFUSED_US (1 * US_PER_SEC) /* then 2, 4 and 8 */
 #define REFUSALS_MAX 3
-#define TROUBLES_MAX 16 /* in a row: it is not the jobs */
+#define TROUBLES_MAX 16 /* in a row: then it is asked whether it is the jobs */
 #define DRAIN_LOOK_US (200 * US_PER_MS)
 
 /* -- orphaned runs ------------------------------------------------------- */
@@ -305,6 +305,10 @@ void care_heard(struct pool *p, enum talk_end end)
     case END_TROUBLE:
         if (++p->troubles < TROUBLES_MAX)
             break;
+        if (spool_can_move(p->q.spool)) { /* it is the jobs: those behind them are not stopped */
+            p->troubles = 0;
+            break;
+        }
         p->troubles = TROUBLES_MAX;
         say_room(p, "no job can be claimed: trying more slowly until one can");
         refuse_for_a_while(p);

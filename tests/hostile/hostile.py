@@ -23,6 +23,7 @@ from spool import Spool, Tap, inode, on_terminal, raw, snapshot, wait_until
 WORKERS = 8
 SETTLED_SECONDS = 60
 MEDIAN_MS = 200
+BUSY = 3              # times the median of a quiet spool, if that is more
 SHOW_SECONDS = 3  # a document of 1 MiB is no excuse
 GOOD_EVERY = 0.03
 ROUNDS = 3  # of the measurement: the machine is shared
@@ -453,8 +454,19 @@ def run_round(work, cases):
     return table, canaries, good, state["left"]
 
 
+def quiet_median(tap, work):
+    """What good jobs take just now with nothing else in the spool."""
+    table, _, good, _ = run_round(work, [])
+    stop(table.spool)
+    times, _ = good.times_ms()
+    tap.note("%d jobs in a quiet spool: median %.1f ms" % (
+        len(times), statistics.median(times) if times else 0))
+    return statistics.median(times) if times else 0
+
+
 def measure(tap, work, cases, good):
-    """The median over all good jobs; again if the machine was busy with others."""
+    """The median over all good jobs; again if the machine was busy with others.  On a
+    machine so busy that jobs are late in a quiet spool too, that is the measure."""
     medians = []
     for again in range(ROUNDS):
         if again:
@@ -465,7 +477,7 @@ def measure(tap, work, cases, good):
         tap.note("%d good jobs: median %.1f ms, 9 of 10 in %.1f ms, longest %.1f ms" % (
             len(times), medians[-1], statistics.quantiles(times, n=10)[-1] if times else 0,
             max(times, default=0)))
-        if medians[-1] < MEDIAN_MS:
+        if medians[-1] < MEDIAN_MS or medians[-1] < BUSY * quiet_median(tap, work + "quiet%d" % again):
             return ""
     return "the medians of %d rounds: %s ms" % (ROUNDS, ", ".join("%.0f" % m for m in medians))
 

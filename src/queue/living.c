@@ -1,0 +1,83 @@
+/* living.c: see living.h. */
+#include "queue/living.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/sys.h"
+#include "queue/runs.h"
+
+#define LOOK_PAUSE_US (400 * US_PER_MS) /* a waiting job is asked for each 500 ms */
+#define GRAIN_US (20 * US_PER_MS)       /* a file's time lags by a tick */
+
+struct living {
+    int64_t wall_us, mono_us; /* when the look began */
+    bool complete;
+    char (*id)[ID_MAX + 1];
+    size_t n, cap;
+};
+
+void living_free(struct living *l)
+{
+    if (l)
+        free(l->id);
+    free(l);
+}
+
+/* Whether that process lives is not waited for: what is only dying counts, too. */
+static bool note(const char *run, void *arg)
+{
+    struct living *l = arg;
+    struct name n;
+    if (!name_parse(DIR_PROCESSING, run, &n) || !runs_of_this_boot(&n))
+        return false;
+    if (l->n == l->cap) {
+        size_t cap = l->cap ? 2 * l->cap : 64;
+        void *grown = realloc(l->id, cap * sizeof *l->id);
+        if (!grown) {
+            l->complete = false;
+            return false;
+        }
+        l->id = grown;
+        l->cap = cap;
+    }
+    snprintf(l->id[l->n++], sizeof *l->id, "%s", n.id);
+    return false;
+}
+
+static void look(struct living *l, const struct queue *q)
+{
+    struct buf prefix = BUF_INIT;
+    l->wall_us = clock_wall_us();
+    l->mono_us = clock_mono_us();
+    l->n = 0;
+    l->complete = true;
+    buf_addf(&prefix, "QUEUECTL_JOB=%s/%s/", q->spool->path, dir_name(DIR_PROCESSING));
+    if (prefix.failed || sys_each_with_env(buf_str(&prefix), note, NULL, l) < 0)
+        l->complete = false;
+    buf_release(&prefix);
+}
+
+static bool holds(const struct living *l, const char *id)
+{
+    for (size_t i = 0; i < l->n; i++)
+        if (strcmp(l->id[i], id) == 0)
+            return true;
+    return false;
+}
+
+bool living_may_have(struct queue *q, const char *id, int64_t made_us)
+{
+    struct living *l = q->living;
+    bool first = !l;
+    if (first && !(l = q->living = calloc(1, sizeof *l)))
+        return true;
+    if (first || !l->complete || l->wall_us < made_us + GRAIN_US || holds(l, id)) {
+        if (!first && clock_mono_us() - l->mono_us < LOOK_PAUSE_US)
+            return true;
+        look(l, q);
+    }
+    return !l->complete || holds(l, id);
+}
