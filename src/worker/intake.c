@@ -30,6 +30,7 @@
 #define POLLED_MAX 256                    /* but at so many at most */
 #define FAILURES_MAX 16                   /* in a row: it is not the files */
 #define STAMP_GRAIN_US (20 * US_PER_MS)   /* a file's time lags by a tick */
+#define STAMP_LATE_US (200 * US_PER_MS)   /* by more, where a machine's ticks come late */
 #define WATCHED (1u << DIR_PENDING | 1u << DIR_FAILED | 1u << DIR_CONTROL | 1u << DIR_WORKERS)
 
 /* -- waiting jobs -------------------------------------------------------- */
@@ -56,7 +57,9 @@ static int64_t wake_time(const struct pool *p, enum dir d, const char *file, con
         int64_t latest = now + p->q.settings.backoff_max_ms * US_PER_MS;
         return n->time_us < latest ? n->time_us : latest;
     }
-    return file_time(p, d, file) + STAMP_GRAIN_US >= n->time_us ? now : n->time_us;
+    int64_t made = file_time(p, d, file);
+    int64_t lag = made > now ? STAMP_LATE_US : STAMP_GRAIN_US;
+    return made + lag >= n->time_us ? now : n->time_us;
 }
 
 /* No memory for a name.  The safety look may find the folder unchanged, so it must be
