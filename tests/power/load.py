@@ -154,8 +154,8 @@ class Load:
                 json.dump(self.job(id, run_at=FAR), f)
                 f.flush()
                 os.fsync(f.fileno())
-            os.rename(tmp, os.path.join(self.spool, "pending", name))
             open(os.path.join(self.spool, "ids", id), "x").close()
+            os.rename(tmp, os.path.join(self.spool, "pending", name))
             self.call("enqueue", [id], "enqueue", "--unique", json.dumps(self.job(id)))
 
     def canceller(self):

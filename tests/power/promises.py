@@ -167,7 +167,7 @@ class Expect:
         name of the old one, until it is said again (DESIGN.md)."""
         verb = self.last.get(os.path.basename(finding.where)[:-len(".json")])
         return (finding.kind == "false-end" and verb is not None and not verb.kept and
-                verb.name in ("retry", "enqueue"))
+                verb.name in ("retry", "enqueue", "edit"))
 
     # -- together ----------------------------------------------------------------
 
