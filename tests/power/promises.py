@@ -41,6 +41,7 @@ class Expect:
         self.setting, self.paused, self.spool_made = None, None, False
         self.bad = {}           # name of a dropped file that is no job: its text
         self.ended = set()      # ids whose result was synced
+        self.anew = set()       # ids that were enqueued again (--unique)
         self.claims = {}        # id: attempts of its last run that began
         self.running = {}       # token: id
         for mark in marks:
@@ -74,6 +75,8 @@ class Expect:
             self.keep_switch(verb, mark.get("value"))
 
     def begin(self, id, verb):
+        if verb == "enqueue" and id in self.last:
+            self.anew.add(id)
         self.last[id] = Verb(verb)
         self.claims.pop(id, None)  # what it did before is another matter
         self.ended.discard(id)
@@ -157,6 +160,8 @@ class Expect:
                 if job.state not in ("done", "dead"):
                     yield Finding("forgotten", id, "its result was synced: " + show([job]))
         for id, attempts in self.claims.items() if self.durable_claim else ():
+            if id in self.anew:
+                continue  # the run may have been of the job that was replaced
             for job in where.get(id, []):
                 if job.state in WAITING and job.attempts < attempts:
                     yield Finding("forgotten", id, "claim %d was synced: %s"
