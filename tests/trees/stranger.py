@@ -126,11 +126,15 @@ def play(tap, scratch):
 
 def main():
     if INSIDE not in os.environ:
+        unshare = ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child"]
+        if subprocess.run([*unshare, "true"], capture_output=True, check=False).returncode != 0:
+            print("no PID namespace can be made here")
+            return 77
         os.environ[INSIDE] = "1"
-        os.execvp("unshare", ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child",
-                              sys.executable, __file__])
+        os.execvp("unshare", [*unshare, sys.executable, __file__])
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     if not few_numbers():
+        print("the numbers of a namespace cannot be bounded here (Linux 6.14)")
         return 77
     tap = Tap()
     base = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
