@@ -3,6 +3,7 @@
  * `worker pool` and `worker serve` are how a pool and a worker are started by
  * exec; they are hidden, and nobody calls them by hand.
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
@@ -33,7 +34,7 @@ static int find_self(char *path, size_t size)
 {
     if (sys_self_path(path, size) == 0)
         return 0;
-    say("cannot find my own program file");
+    say("cannot find my own program file: %s", strerror(errno));
     return -1;
 }
 

@@ -87,16 +87,6 @@ static int check_old(const struct found *old, struct err *err)
     return 0;
 }
 
-/* As delete does: the document knows how many runs there were. */
-static int remove_logs(struct queue *q, const struct found *old, struct err *err)
-{
-    if (old->job.doc)
-        logs_remove_runs(q, old->name.id, old->job.runs);
-    else if (logs_remove(q, old->name.id) != 0)
-        return err_sys(err, "remove the logs of", old->name.id);
-    return 0;
-}
-
 /* ENOENT: somebody took it away by hand. */
 static enum step swap(struct queue *q, const struct found *old, const struct arrival *a,
                       struct err *err)
@@ -123,7 +113,7 @@ static enum step replace_locked(struct queue *q, struct job *job, const struct f
     arrival_name(job, now, &a);
     if (arrival_write(q, job, FILE_SYNCED, &a, err) != 0)
         return STEP_FAILED;
-    if (remove_logs(q, old, err) != 0) {
+    if (logs_remove(q, old->name.id, old->job.doc ? old->job.runs : -1, err) != 0) {
         arrival_undo(q, job, &a);
         return STEP_FAILED;
     }

@@ -65,13 +65,18 @@ int logs_open(struct queue *q, const char *id, int run, enum logs_stream stream,
     return open_log(q, file);
 }
 
-static void drop(struct queue *q, const char *id, int run)
+/* -1 errno: one could not be removed.  A folder of that name is nobody's log. */
+static int drop(struct queue *q, const char *id, int run)
 {
     char file[FILE_NAME_MAX + 1];
+    int why = 0;
     for (int s = LOGS_OUT; s <= LOGS_ERR && run > 0; s++) {
         logs_name(id, run, (enum logs_stream)s, file);
-        file_remove(q->spool, DIR_LOGS, file);
+        if (file_remove(q->spool, DIR_LOGS, file) != 0 && errno != ENOENT && errno != EISDIR)
+            why = errno;
     }
+    errno = why ? why : errno;
+    return why ? -1 : 0;
 }
 
 /* Over what an interrupted finish of this very run left; a folder of that name
@@ -92,8 +97,10 @@ int logs_keep(struct queue *q, struct claim *c, bool *renamed)
         char from[FILE_NAME_MAX + 1], to[FILE_NAME_MAX + 1];
         struct stat st;
         logs_worker_name(c->name.token, (enum logs_stream)s, from);
-        if (fstatat(q->spool->dir[DIR_LOGS], from, &st, AT_SYMLINK_NOFOLLOW) != 0 ||
-            st.st_size == 0)
+        bool there = fstatat(q->spool->dir[DIR_LOGS], from, &st, AT_SYMLINK_NOFOLLOW) == 0;
+        if (!there && errno != ENOENT)
+            return -1;
+        if (!there || st.st_size == 0)
             continue;
         logs_name(c->name.id, run, (enum logs_stream)s, to);
         if (take_name(q, from, to, c) != 0)
@@ -122,13 +129,6 @@ void logs_forget(struct queue *q, const char *id)
         drop(q, id, run);
 }
 
-void logs_remove_runs(struct queue *q, const char *id, int runs)
-{
-    /* One more than was recorded: a run that was lost may have left its log. */
-    for (int run = runs + 1; run > 0 && run > runs - JOB_HISTORY_MAX; run--)
-        drop(q, id, run);
-}
-
 struct removal {
     struct queue *q;
     const char *id;
@@ -151,8 +151,23 @@ static int remove_if_its(const char *file, void *arg)
     return good ? 0 : -1;
 }
 
-int logs_remove(struct queue *q, const char *id)
+static int remove_by_scan(struct queue *q, const char *id)
 {
     struct removal r = {q, id, strlen(id)};
     return scan_dir(q->spool, DIR_LOGS, remove_if_its, &r);
+}
+
+static int remove_by_name(struct queue *q, const char *id, int runs)
+{
+    /* One more than was recorded: a run that was lost may have left its log. */
+    for (int run = runs + 1; run > 0 && run > runs - JOB_HISTORY_MAX; run--)
+        if (drop(q, id, run) != 0)
+            return -1;
+    return 0;
+}
+
+int logs_remove(struct queue *q, const char *id, int runs, struct err *err)
+{
+    int r = runs < 0 ? remove_by_scan(q, id) : remove_by_name(q, id, runs);
+    return r == 0 ? 0 : file_error(err, "remove the logs of", id, "unlink in", DIR_LOGS, "");
 }

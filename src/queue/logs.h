@@ -24,10 +24,9 @@ int logs_sweep(struct queue *q, const char *token);
 /* A new job takes over a stale id: the logs of the old one go (the runs that are
  * kept at most: 1 to JOB_HISTORY_MAX, by name, without a scan). */
 void logs_forget(struct queue *q, const char *id);
-/* Remove the logs of an id that had so many runs (those that are kept). */
-void logs_remove_runs(struct queue *q, const char *id, int runs);
-/* The same where that is not known: by a scan. */
-int logs_remove(struct queue *q, const char *id);
+/* Remove the logs of a job that had so many runs (those that are kept); -1: that is
+ * not known, and the folder is read. */
+int logs_remove(struct queue *q, const char *id, int runs, struct err *err);
 
 /* The file name of a run's log. */
 void logs_name(const char *id, int run, enum logs_stream stream, char out[FILE_NAME_MAX + 1]);

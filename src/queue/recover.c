@@ -344,7 +344,10 @@ static int adopt_run(const char *file, void *arg)
     int lock;
     if (!name_parse(DIR_PROCESSING, file, &n))
         return 0;
-    if (idlock_take(a->q->spool, n.id, &lock, NULL) != IDLOCK_OWNED)
+    enum idlock l = idlock_take(a->q->spool, n.id, &lock, NULL);
+    if (l == IDLOCK_ERROR)
+        return idlock_error(a->q->spool, n.id, a->err);
+    if (l != IDLOCK_OWNED)
         return err_set(a->err, ERR_BUSY, "%s is being run: this spool is in use", n.id);
     fill_claim(&c, &n, file, lock);
     enum recover_result r = settle(a->q, &c, NULL, a->err);
@@ -355,10 +358,12 @@ static int adopt_run(const char *file, void *arg)
 static int refuse_if_alive(const char *file, void *arg)
 {
     struct adoption *a = arg;
-    return live_is_locked(a->q->spool, file)
-               ? err_set(a->err, ERR_BUSY,
-                         "a worker lives on this spool; stop it first: queuectl worker stop")
-               : 0;
+    int locked = live_is_locked(a->q->spool, file);
+    if (locked < 0)
+        return file_error(a->err, "see whether a worker", "lives", "lock", DIR_WORKERS, file);
+    return locked ? err_set(a->err, ERR_BUSY, "a worker lives on this spool; stop it first: "
+                                              "queuectl worker stop")
+                  : 0;
 }
 
 static int drop_worker(const char *file, void *arg)
@@ -383,9 +388,10 @@ int recover_adopt(struct queue *q, struct err *err)
     struct adoption a = {q, err};
     if (scan_dir(q->spool, DIR_WORKERS, refuse_if_alive, &a) != 0)
         return err->kind ? -1 : err_sys(err, "read", dir_name(DIR_WORKERS));
-    if (scan_dir(q->spool, DIR_WORKERS, drop_worker, &a) != 0 ||
-        scan_dir(q->spool, DIR_CONTROL, drop_request, &a) != 0)
+    if (scan_dir(q->spool, DIR_WORKERS, drop_worker, &a) != 0)
         return err_sys(err, "clear", dir_name(DIR_WORKERS));
+    if (scan_dir(q->spool, DIR_CONTROL, drop_request, &a) != 0)
+        return err_sys(err, "clear", dir_name(DIR_CONTROL));
     if (scan_dir(q->spool, DIR_PROCESSING, adopt_run, &a) != 0)
         return err->kind ? -1 : err_sys(err, "read", dir_name(DIR_PROCESSING));
     return 0;

@@ -234,10 +234,8 @@ static int delete_held(struct queue *q, struct held *h, struct err *err)
     if (h->f.job.is_report && rmtree(q->spool, DIR_QUARANTINE, h->f.job.quarantined, err) != 0)
         return -1;
     /* The document knows how many runs there were; without it the folder is read. */
-    if (h->f.job.doc)
-        logs_remove_runs(q, id, h->f.job.runs);
-    else if (logs_remove(q, id) != 0)
-        return err_sys(err, "remove the logs of", id);
+    if (logs_remove(q, id, h->f.job.doc ? h->f.job.runs : -1, err) != 0)
+        return -1;
     if (rmtree(q->spool, h->f.state, h->f.file, err) != 0)
         return -1;
     idlock_forget(q->spool, id);

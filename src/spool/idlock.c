@@ -21,24 +21,35 @@
 
 #define TRIES 16
 
-/* Never seen without its content: whoever makes it may be killed.  Then it lies in
- * tmp/, which is swept. */
-static int make_unsure(const struct spool *sp, const char *id)
+/* In tmp/, where a crash leaves it to be swept, under a name that nobody has. */
+static int make_in_tmp(const struct spool *sp, char name[TOKEN_MAX + 16])
 {
-    char fresh[FILE_NAME_MAX + 1];
-    int tmp = sp->dir[DIR_TMP];
-    snprintf(fresh, sizeof fresh, "%s.id", sp->token);
-    int fd = io_open(tmp, fresh, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
-    if (fd < 0)
-        return -1;
-    if (io_write_all(fd, IDLOCK_UNSURE, strlen(IDLOCK_UNSURE)) == 0 &&
-        sys_rename_noreplace(tmp, fresh, sp->dir[DIR_IDS], id) == 0)
-        return fd;
+    unsigned random;
+    sys_random(&random, sizeof random);
+    snprintf(name, TOKEN_MAX + 16, "%s.id-%08x", sp->token, random);
+    return io_open(sp->dir[DIR_TMP], name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
+}
+
+static int give_up(const struct spool *sp, const char *name, int fd)
+{
     int saved = errno;
-    unlinkat(tmp, fresh, 0);
+    unlinkat(sp->dir[DIR_TMP], name, 0);
     close(fd);
     errno = saved;
     return -1;
+}
+
+/* Never seen without its content: whoever makes it may be killed. */
+static int make_unsure(const struct spool *sp, const char *id)
+{
+    char name[TOKEN_MAX + 16];
+    int fd = make_in_tmp(sp, name);
+    if (fd < 0)
+        return -1;
+    if (io_write_all(fd, IDLOCK_UNSURE, strlen(IDLOCK_UNSURE)) == 0 &&
+        sys_rename_noreplace(sp->dir[DIR_TMP], name, sp->dir[DIR_IDS], id) == 0)
+        return fd;
+    return give_up(sp, name, fd);
 }
 
 /* Open it, making it where missing; *fresh: made by this call. */
@@ -187,22 +198,15 @@ void idlock_forget(const struct spool *sp, const char *id)
         unlinkat(sp->dir[DIR_IDS], id, 0);
 }
 
-/* Made in tmp/, where a crash leaves it to be swept. */
-int idlock_replace(struct spool *sp, const char *id)
+int idlock_replace(const struct spool *sp, const char *id)
 {
-    char fresh[FILE_NAME_MAX + 1];
-    int tmp = sp->dir[DIR_TMP];
-    snprintf(fresh, sizeof fresh, "%s.%lu", sp->token, sp->made++);
-    int fd = io_open(tmp, fresh, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
+    char name[TOKEN_MAX + 16];
+    int fd = make_in_tmp(sp, name);
     if (fd < 0)
         return -1;
-    if (try_flock(fd, LOCK_EX) == 0 && renameat(tmp, fresh, sp->dir[DIR_IDS], id) == 0)
+    if (try_flock(fd, LOCK_EX) == 0 && renameat(sp->dir[DIR_TMP], name, sp->dir[DIR_IDS], id) == 0)
         return fd;
-    int saved = errno;
-    unlinkat(tmp, fresh, 0);
-    close(fd);
-    errno = saved;
-    return -1;
+    return give_up(sp, name, fd);
 }
 
 #define BATCH ".batch"

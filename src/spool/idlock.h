@@ -49,7 +49,7 @@ void idlock_forget(const struct spool *sp, const char *id);
 
 /* For a detached job, whose processes keep the old lock: put a new inode in its
  * place, locked by us, so that the id can be moved on.  Its descriptor, or -1. */
-int idlock_replace(struct spool *sp, const char *id);
+int idlock_replace(const struct spool *sp, const char *id);
 
 /* A batch reserves more ids than a process may have files open, so it makes
  * their files without keeping a lock on each.  As long as its own marker lives,

@@ -198,30 +198,42 @@ void live_retire(const struct spool *sp, const char *token, enum live_role role,
 
 /* -- others -------------------------------------------------------------- */
 
-enum presence { ABSENT, UNLOCKED, LOCKED };
+enum presence { ABSENT, UNLOCKED, LOCKED, IN_DOUBT /* errno: it counts as locked */ };
 
 static enum presence look(const struct spool *sp, const char *file)
 {
     int fd = io_open_file(sp->dir[DIR_WORKERS], file, O_RDONLY | O_NONBLOCK, 0);
-    if (fd < 0) /* no file of ours is a folder or a link; else, in doubt it lives */
-        return errno == ENOENT || errno == EINVAL ? ABSENT : LOCKED;
+    if (fd < 0) /* no file of ours is a folder or a link */
+        return errno == ENOENT || errno == EINVAL ? ABSENT : IN_DOUBT;
     int r;
     do
         r = flock(fd, LOCK_SH | LOCK_NB);
     while (r != 0 && errno == EINTR);
+    int saved = errno;
     close(fd);
-    return r == 0 ? UNLOCKED : LOCKED;
+    errno = saved;
+    return r == 0 ? UNLOCKED : saved == EWOULDBLOCK ? LOCKED : IN_DOUBT;
 }
 
-bool live_is_locked(const struct spool *sp, const char *file)
+int live_is_locked(const struct spool *sp, const char *file)
 {
-    return look(sp, file) == LOCKED;
+    enum presence p = look(sp, file);
+    return p == IN_DOUBT ? -1 : p == LOCKED;
 }
 
-static bool same_boot(const struct token *t)
+static bool other_boot(const struct token *t)
 {
     char boot[SYS_ID_LEN + 1];
-    return sys_boot_id(boot) == 0 && strncmp(boot, t->boot, 8) == 0;
+    return sys_boot_id(boot) == 0 && strncmp(boot, t->boot, 8) != 0;
+}
+
+/* Without a descriptor or memory nothing is known of a process: then it lives. */
+static bool process_lives(const struct token *t)
+{
+    errno = 0;
+    int64_t start = sys_process_start((pid_t)t->pid);
+    return start == t->start || (start < 0 && (errno == EMFILE || errno == ENFILE ||
+                                               errno == ENOMEM || errno == EIO));
 }
 
 bool live_is_alive(const struct spool *sp, const char *token)
@@ -234,9 +246,9 @@ bool live_is_alive(const struct spool *sp, const char *token)
         file_name(token, (enum live_role)role, file);
         enum presence p = look(sp, file);
         if (p != ABSENT)
-            return p == LOCKED;
+            return p != UNLOCKED;
     }
-    return same_boot(&t) && sys_process_start((pid_t)t.pid) == t.start;
+    return !other_boot(&t) && process_lives(&t);
 }
 
 struct each {
@@ -261,7 +273,7 @@ static int visit_file(const char *file, void *arg)
         return 0;
     snprintf(r.token, sizeof r.token, "%.*s", (int)(dot - file), file); /* the name decides */
     if (token_parse(r.token, &t))
-        e->visit(&r, p == LOCKED, e->arg);
+        e->visit(&r, p != UNLOCKED, e->arg);
     return 0;
 }
 

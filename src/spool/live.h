@@ -56,8 +56,8 @@ int live_read(const struct spool *sp, const char *token, enum live_role role,
  * boot, pid and start time (for processes that have no file). */
 bool live_is_alive(const struct spool *sp, const char *token);
 
-/* Is this entry of workers/ locked by somebody? */
-bool live_is_locked(const struct spool *sp, const char *file);
+/* Is this entry of workers/ locked by somebody?  -1: it cannot be told (errno). */
+int live_is_locked(const struct spool *sp, const char *file);
 
 /* Visit every record, alive or not. */
 int live_each(const struct spool *sp,

@@ -144,13 +144,12 @@ static int check_format(const struct mark *m, const char *path, struct err *err)
     return 0;
 }
 
-static bool is_copy(const struct mark *m, int root, ino_t inode)
+static bool is_copy(const struct mark *m, int root, const struct stat *folder, ino_t inode)
 {
-    struct stat folder;
     int64_t born_us = sys_born_us(root);
-    if ((ino_t)m->inode != inode || fstat(root, &folder) != 0)
+    if ((ino_t)m->inode != inode)
         return true;
-    return (m->folder >= 0 && (ino_t)m->folder != folder.st_ino) ||
+    return (m->folder >= 0 && (ino_t)m->folder != folder->st_ino) ||
            (m->born_us >= 0 && born_us >= 0 && m->born_us != born_us);
 }
 
@@ -170,10 +169,13 @@ static int check_host(const struct mark *m, const char *path, struct err *err)
 static int check_origin(const struct mark *m, int root, ino_t inode, const char *path,
                         struct err *err)
 {
+    struct stat folder;
     if (m->format < 1 || m->inode < 0)
         return err_set(err, ERR_BAD, "%s/" MARK_FILE " is damaged; if no worker runs on this spool: "
                        "queuectl init --adopt %s", path, path);
-    if (is_copy(m, root, inode))
+    if (fstat(root, &folder) != 0)
+        return err_sys(err, "look at", path);
+    if (is_copy(m, root, &folder, inode))
         return err_set(err, ERR_BAD, "%s is a copy of a spool; if the original is not in use: "
                        "queuectl init --adopt %s", path, path);
     return check_host(m, path, err);
