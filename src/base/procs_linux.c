@@ -347,7 +347,7 @@ static bool is_in_group(struct search *s, pid_t pid, int64_t *start)
         return false;
     }
     *start = p.start;
-    return p.group == s->group && !proc_is_dead(&p);
+    return p.group == s->group && !proc_is_dead(&p) && getsid(pid) == s->group;
 }
 
 bool sys_group_alive(pid_t group)

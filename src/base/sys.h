@@ -66,8 +66,9 @@ int sys_each_with_file(dev_t dev, ino_t ino, pid_t taker,
 /* Call visit for every descendant of this process, in any order. */
 int sys_each_descendant(void (*visit)(pid_t pid, int64_t start, void *arg), void *arg);
 
-/* Is any process of this group alive, zombies not counted (where that can be
- * told: elsewhere signal 0 to the group)? */
+/* Is any process of this group alive, which was made by setsid(2)?  Zombies are not
+ * counted, nor is a stranger's group that has the number now: it lies in a session of
+ * another number. */
 bool sys_group_alive(pid_t group);
 
 /* Does anybody have this file open for writing?  Linux asks for a read lease

@@ -518,7 +518,7 @@ bool sys_group_alive(pid_t group)
         return false;
     struct process *list = read_processes(0, &n);
     for (size_t i = 0; list && i < n && !alive; i++)
-        alive = list[i].group == group && !list[i].dead;
+        alive = list[i].group == group && !list[i].dead && getsid(list[i].pid) == group;
     bool known = list != NULL;
     free(list);
     return alive || !known;

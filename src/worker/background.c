@@ -95,9 +95,28 @@ static int await_ready(const char *spool, int ready, int log, off_t since, pid_t
 static int lift(int fd)
 {
     int high = fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, READY_FD + 1);
+    int saved = errno;
     if (fd >= 0)
         close(fd);
+    errno = saved;
     return high;
+}
+
+static int make_pipe(int end[2])
+{
+    if (pipe(end) != 0)
+        return -1;
+    end[0] = lift(end[0]);
+    int saved = errno;
+    end[1] = lift(end[1]);
+    if (end[0] >= 0 && end[1] >= 0)
+        return 0;
+    saved = end[0] < 0 ? saved : errno;
+    for (int i = 0; i < 2; i++)
+        if (end[i] >= 0)
+            close(end[i]);
+    errno = saved;
+    return -1;
 }
 
 static int start_with(const char *program, const char *spool, int count, int log, char **pids,
@@ -106,10 +125,10 @@ static int start_with(const char *program, const char *spool, int count, int log
     int ready[2];
     pid_t pid;
     struct stat st;
-    if (fstat(log, &st) != 0 || pipe(ready) != 0)
-        return err_sys(err, "start", "a pool");
-    ready[0] = lift(ready[0]);
-    ready[1] = lift(ready[1]);
+    if (fstat(log, &st) != 0)
+        return err_sys(err, "start a pool: look at", LOGFILE_NAME);
+    if (make_pipe(ready) != 0)
+        return err_sys(err, "start", "a pool: pipe");
     int r = spawn_pool(program, spool, count, ready[1], log, &pid);
     close(ready[1]);
     errno = r;

@@ -18,6 +18,7 @@
 #define DEATH_LOOK_US (20 * US_PER_MS)
 #define ORPHAN_SOON_US (20 * US_PER_MS) /* right after its processes were told to end */
 #define DISK_OFTEN_US (20 * US_PER_MS) /* while jobs are claimed */
+#define TROUBLE_AGAIN_US (1 * US_PER_SEC)
 #define DISK_LOOK_US (1 * US_PER_SEC)  /* while none can be */
 #define REFUSED_US (1 * US_PER_SEC) /* then 2, 4 and 8 */
 #define REFUSALS_MAX 3
@@ -69,13 +70,31 @@ static void look_after_death(struct pool *p, int64_t now)
         pool_wake_at(p, p->death_us);
 }
 
-static void find_orphans(struct pool *p)
+/* Is it time, after trouble? */
+static bool may_look(struct pool *p, bool due, int64_t now)
 {
-    if (!p->look_for_orphans)
+    if (due && now < p->again_us)
+        pool_wake_at(p, p->again_us);
+    return due && now >= p->again_us;
+}
+
+/* Said, and tried again in a second: no event will tell of it a second time. */
+static void look_again(struct pool *p, enum dir d, int64_t now)
+{
+    log_warn("read %s: %s", dir_name(d), strerror(errno));
+    p->again_us = now + TROUBLE_AGAIN_US;
+    pool_wake_at(p, p->again_us);
+}
+
+static void find_orphans(struct pool *p, int64_t now)
+{
+    if (!may_look(p, p->look_for_orphans, now))
         return;
     p->look_for_orphans = false;
-    if (scan_dir(p->q.spool, DIR_PROCESSING, note_orphan, p) != 0)
-        log_warn("read %s: %s", dir_name(DIR_PROCESSING), strerror(errno));
+    if (scan_dir(p->q.spool, DIR_PROCESSING, note_orphan, p) != 0) {
+        look_again(p, DIR_PROCESSING, now);
+        p->look_for_orphans = p->stopping == RUNNING;
+    }
     p->orphan_us = 0;
 }
 
@@ -116,7 +135,7 @@ static bool try_orphan(struct pool *p, struct orphan *o, int64_t now)
 static void recover_orphans(struct pool *p, int64_t now)
 {
     look_after_death(p, now);
-    find_orphans(p);
+    find_orphans(p, now);
     if (p->orphans > 0 && now < p->orphan_us) {
         pool_wake_at(p, p->orphan_us);
         return;
@@ -171,17 +190,26 @@ static int obey(const char *file, void *arg)
     return 0;
 }
 
-static void look_at_control(struct pool *p)
+/* Not to be able to look is no word to go on. */
+static void look_at_pause(struct pool *p)
 {
-    if (!p->look_at_control)
+    bool paused = request_is_there(&p->q, REQUEST_PAUSE, "");
+    if (paused == p->paused || (!paused && errno != ENOENT))
+        return;
+    log_note(paused ? "paused" : "resumed");
+    p->paused = paused;
+}
+
+static void look_at_control(struct pool *p, int64_t now)
+{
+    if (!may_look(p, p->look_at_control, now))
         return;
     p->look_at_control = false;
-    bool paused = request_is_there(&p->q, REQUEST_PAUSE, "");
-    if (paused != p->paused)
-        log_note(paused ? "paused" : "resumed");
-    p->paused = paused;
-    if (scan_dir(p->q.spool, DIR_CONTROL, obey, p) != 0)
-        log_warn("read %s: %s", dir_name(DIR_CONTROL), strerror(errno));
+    look_at_pause(p);
+    if (scan_dir(p->q.spool, DIR_CONTROL, obey, p) != 0) {
+        look_again(p, DIR_CONTROL, now);
+        p->look_at_control = true;
+    }
 }
 
 /* -- settings and folders ------------------------------------------------ */
@@ -354,6 +382,7 @@ static void safety_look(struct pool *p, int64_t now)
         p->look_for_orphans = true; /* the event of a death comes before its lock is free */
         p->folders_due = p->settings_due = p->look_at_control = true;
         spool_reserve_restore(p->q.spool);
+        crew_reap(p); /* a signal may have been lost */
         check_journal(p);
         if (p->stopping != RUNNING) /* a word may have been dropped on the way */
             crew_stop(p, p->stopping == STOPPING_NOW);
@@ -370,7 +399,7 @@ void care_work(struct pool *p, int64_t now)
     safety_look(p, now);
     check_folders(p, now);
     take_settings(p);
-    look_at_control(p);
+    look_at_control(p, now);
     recover_orphans(p, now);
 }
 

@@ -100,6 +100,7 @@ struct pool {
     bool settings_due;
     bool folders_due;
     int64_t folders_us;       /* monotonic: not before, after trouble */
+    int64_t again_us;         /* the same for control/ and processing/ */
     bool sweep_due;
     int64_t drain_us;         /* monotonic: the next look whether all is done */
     bool seen_empty;

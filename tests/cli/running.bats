@@ -527,3 +527,28 @@ waits_for_its_first_run() {
     waits_for_its_first_run
     q fsck
 }
+
+# Numbers come again: the group of a dead run's number may be anybody's by now.
+@test "a stranger's group with the number of a dead run is no run, and is let alone" {
+    start_workers 1
+    job lost 'echo "$QUEUECTL_RUN" >>told; [ "$QUEUECTL_RUN" -gt 1 ] || exec sleep 60'
+    wait_until lines_are told 1
+    worker=$(worker_of lost)
+    record=$(grep -l "^run .*lost" spool/workers/*.worker)
+    run=$(sed -n 's/^run-pid //p' "$record")
+    pool=$(q worker list --json | jq '.[0].pool')
+    kill -9 "$pool" "$worker" "$run"
+    wait_until flock -n spool/ids/lost true
+    set -m # a group of its own, in this session, whose leader leaves
+    (sleep 100 3>&- & echo $! >member) 3>&- &
+    group=$!
+    set +m
+    wait "$group"
+    stranger=$(cat member)
+    sed -i "s/^run-pid .*/run-pid $group/" "$record"
+    start_workers 1
+    wait_until is_state lost done
+    [ "$(cat told)" = $'1\n2' ]
+    [[ $(ps -o stat= -p "$stranger") = S* ]]
+    kill -9 "$stranger"
+}

@@ -63,7 +63,7 @@ def says_why(err, action):
         word in err for word in OUR_WORDS.get(action, ()))
 
 
-def complaints(done, trial, paths):
+def complaints(room, done, trial, paths):
     """What is wrong with how the call ended."""
     if done.code is None:
         return ["hang: %d s: %s" % (HANG_SECONDS, done.err)]
@@ -76,7 +76,7 @@ def complaints(done, trial, paths):
         return []  # a pool that drains and stops says by its code whether a job died
     if not says_why(done.err, trial.action):
         return ["message: exit %d, and it does not say why: %s" % (done.code, done.err)]
-    if "/" in paths and not any(name in done.err for name in named(paths)):
+    if room.spool in paths and not any(name in done.err for name in named(paths)):
         return ["message: exit %d and no file (%s): %s" % (done.code, paths, done.err)]
     return []
 
@@ -88,7 +88,7 @@ def try_one(room, trial):
                        scene.call(room), scene.text(room))
     with open(hits) as f:
         hit = f.readline().rstrip("\n").split(" ", 3)
-    findings = complaints(done, trial, hit[3] if len(hit) > 3 else "")
+    findings = complaints(room, done, trial, hit[3] if len(hit) > 3 else "")
     succeeded = done.code in scene.ok
     findings += at_once(room, scene)
     return len(hit) > 1, findings + judge(room, scene, succeeded, done.out)

@@ -21,6 +21,7 @@ from tap import wait_until  # noqa: E402
 LOGGED_JOB = os.path.join(LIB, "logged-job")
 HANG_SECONDS = 60  # nothing here takes more than 3 s; a machine may be ten times slower
 LINGER_SECONDS = 15 # what a job leaves behind on purpose takes 0.2 s
+TALKS = "echo hello; echo oh >&2"
 SETTINGS = "grace = 100ms\nbackoff-base = 1\n"
 
 
@@ -154,6 +155,7 @@ class Room:
     def findings(self, ends, allow=("stale-id",)):
         found = ["%s: %s: %s" % f for f in
                  spoolcheck.check(self.spool, self.acked, self.runs, ends, allow=allow)]
+        found += self.lost_output()
         done = self.run([self.sound, "fsck"])
         if done.code != 0:
             found.append("fsck: %s%s" % (done.out, done.err))
@@ -162,6 +164,20 @@ class Room:
                          % [words_of(pid) for pid in self.processes()])
             self.end_all()
         return found
+
+
+    def lost_output(self):
+        """What a job that talks has said is there when it is in done/."""
+        for name in os.listdir(self.at("done")):
+            with open(self.at("done", name)) as f:
+                text = f.read()
+            if TALKS not in text:
+                continue
+            document = json.loads(text)
+            for stream in ("out", "err"):
+                log = "logs/%s.r%d.%s" % (document["id"], document["runs"], stream)
+                if not os.path.exists(self.at(log)):
+                    yield "output: %s is not there" % log
 
 
 def is_zombie(pid):

@@ -20,6 +20,8 @@ import json
 import os
 import shutil
 
+from room import TALKS
+
 NOWHERE = "nowhere"
 DONE, DEAD = {"done"}, {"dead"}
 POOL = ("worker", "run", "--drain", "--count", "1")
@@ -38,7 +40,6 @@ STOP_POOL = ASK % "stop"
 STOP_NOW = '[ -n "$UNHARMED" ] && exit 0; ' + ASK % "stop-now" + "exec sleep 5"
 FIRST_HANGS = '[ "$QUEUECTL_RUN" -gt 1 ] || exec sleep 60'
 SECOND_WORKS = '[ "$QUEUECTL_ATTEMPT" -gt 1 ]'
-TALKS = "echo hello; echo oh >&2"
 
 
 class Scene:
