@@ -213,7 +213,8 @@ def judge(room, scene, succeeded, said):
         room.await_end()
     findings = room.recover()
     findings += room.findings(expected(scene, room, succeeded, said), scene.allow)
-    finished, aside = len(os.listdir(room.at("done"))), os.listdir(room.at("quarantine"))
+    finished, aside = (spoolcheck.names(room.spool, d) for d in ("done", "quarantine"))
+    finished = len(finished)
     if scene.finished is not None and finished != scene.finished:
         findings.append("lost: %d jobs in done/, not %d" % (finished, scene.finished))
     if aside and not scene.aside:

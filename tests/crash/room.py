@@ -168,7 +168,7 @@ class Room:
 
     def lost_output(self):
         """What a job that talks has said is there when it is in done/."""
-        for name in os.listdir(self.at("done")):
+        for name in spoolcheck.names(self.spool, "done"):
             with open(self.at("done", name)) as f:
                 text = f.read()
             if TALKS not in text:
