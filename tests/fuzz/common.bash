@@ -2,7 +2,8 @@
 # common.bash: what `run` and `test_fuzz.sh` share: building the targets, and how
 # each of them is run.  From the top of the tree; sets fuzz_build.
 
-fuzz_build=${QUEUECTL_BUILD:-build}/fuzz
+# Always by the same path, or make does not know its objects' headers again.
+fuzz_build=$(realpath -m --relative-to=. "${QUEUECTL_BUILD:-build}")/fuzz
 fuzz_flags=(CC=clang "SANITIZE=fuzzer-no-link,address,undefined")
 
 # The formats there are, one a line.
