@@ -117,7 +117,7 @@ class Arena:
         """What the dead left in tmp/ is litter once it is over 5 s old; then pools stop."""
         def is_old():
             with contextlib.suppress(FileNotFoundError):
-                times = [os.lstat(entry).st_mtime for entry in os.scandir(self.path("tmp"))]
+                times = [os.lstat(entry).st_ctime for entry in os.scandir(self.path("tmp"))]
                 return all(time.time() - t > 7 for t in times)
             return False
         wait_until(is_old, 60)
