@@ -104,6 +104,7 @@ class Campaign:
         build = os.environ.get("QUEUECTL_BUILD") or os.path.dirname(args.program)
         self.tools = Tools(os.path.abspath(build))
         self.lock = threading.Lock()
+        self.over = False  # asked to stop: what is under way is finished
         self.rooms = self.tried = self.reached = self.bad = 0
 
     def room(self, scene):
@@ -140,8 +141,11 @@ class Campaign:
         shift = int(hashlib.md5(scene.name.encode()).hexdigest(), 16) % self.args.stride
         return every[(self.args.first + shift) % self.args.stride::self.args.stride]
 
+    def end(self, *_):
+        self.over = True
+
     def one(self, trial):
-        if self.args.stop and self.bad >= self.args.stop:
+        if self.over or (self.args.stop and self.bad >= self.args.stop):
             return
         room = self.room(trial.scene)
         reached, findings = self.try_one(room, trial)
@@ -170,7 +174,7 @@ class Campaign:
             for scene in scenes:
                 print("%-20s %d" % (scene.name, len(self.trials(scene))))
             return 0
-        signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+        signal.signal(signal.SIGTERM, self.end)
         try:
             with concurrent.futures.ThreadPoolExecutor(self.args.jobs) as crew:
                 work = [crew.submit(self.one, trial)
@@ -198,8 +202,8 @@ AT_ONCE = ("lost", "doubled", "torn", "no-id")
 
 
 def at_once(room, scene):
-    """What needs no recovery where nobody was killed, in a spool that was in order."""
-    if scene.aside:
+    """What needs no recovery where a call ended by itself, in a spool that was in order."""
+    if scene.aside or scene.roles != ("cli",):
         return []
     found = spoolcheck.check(room.spool, room.acked, ends=None, allow=scene.allow)
     gone = {id for id, states in scene.goal.items() if NOWHERE in states}

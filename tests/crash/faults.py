@@ -19,7 +19,7 @@ from scenes import SCENES
 ERRNOS = ("EIO", "ENOSPC", "EMFILE", "ENOMEM", "EINTR", "EROFS", "EACCES", "EDQUOT")
 SYNCS = {"fsync", "fdatasync", "syncfs"}
 NO_SYNC = {"EINTR", "EROFS"}  # made again; nothing there to sync
-SHORT = {"read", "write", "pread64", "pwrite64", "sendto", "recvfrom"}
+SHORT = {"read", "write", "pread64", "pwrite64", "recvfrom"}  # a small send is whole or not
 
 DURABLE = {s.name for s in SCENES if s.name.startswith(("enqueue", "batch", "lines", "unique"))}
 
