@@ -62,8 +62,10 @@ int claim_put_back(struct queue *q, struct claim *c)
         n.attempts--;
     n.time_us = not_later_than_now(n.time_us);
     name_format(DIR_PENDING, &n, file);
-    if (file_move(q->spool, DIR_PROCESSING, c->run, DIR_PENDING, file) == 0)
+    if (file_move(q->spool, DIR_PROCESSING, c->run, DIR_PENDING, file) == 0) {
+        idlock_moved_back(c->lock);
         return 0;
+    }
     struct stat st;
     int saved = errno;
     bool there = fstatat(q->spool->dir[DIR_PROCESSING], c->run, &st, AT_SYMLINK_NOFOLLOW) == 0;
@@ -80,8 +82,11 @@ static enum claim_result undo(struct queue *q, struct claim *c, enum claim_resul
     name_parse(c->from, c->file, &n);
     n.time_us = not_later_than_now(n.time_us);
     name_format(c->from, &n, file);
-    if (file_move(q->spool, DIR_PROCESSING, c->run, c->from, file) == 0 ||
-        claim_put_back(q, c) == 0 || errno == ENOENT)
+    if (file_move(q->spool, DIR_PROCESSING, c->run, c->from, file) == 0) {
+        idlock_moved_back(c->lock);
+        return why;
+    }
+    if (claim_put_back(q, c) == 0 || errno == ENOENT)
         return why;
     if (!err->kind)
         err_sys(err, "put back", c->run);

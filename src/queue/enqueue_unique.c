@@ -139,6 +139,8 @@ static enum step replace(struct queue *q, struct job *job, struct found *old, st
     } else if (fresh) {
         idlock_forget(q->spool, job->id); /* it was deleted, and the id with it */
     }
+    if (s == STEP_ADDED)
+        idlock_moved_back(lock);
     close(lock); /* before the sync: a worker may claim it now */
     if (s != STEP_ADDED)
         return s;

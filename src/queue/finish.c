@@ -13,6 +13,7 @@
 #include "queue/logs.h"
 #include "queue/quarantine.h"
 #include "spool/file.h"
+#include "spool/idlock.h"
 
 #define SYNC_FROM_MS 100 /* "auto": a shorter run is cheaper to repeat than to sync */
 #define TRIES 4
@@ -118,8 +119,11 @@ enum finish_result finish_move(struct queue *q, struct claim *c, struct err *err
     for (int i = 0; i < TRIES; i++) {
         /* The commit: before it the run is unfinished, with its result in the
          * file; after it the job is where it belongs. */
-        if (file_move(q->spool, DIR_PROCESSING, c->run, to, file) == 0)
+        if (file_move(q->spool, DIR_PROCESSING, c->run, to, file) == 0) {
+            if (to == DIR_PENDING || to == DIR_FAILED)
+                idlock_moved_back(c->lock);
             return FINISH_MOVED;
+        }
         if (errno == ENOENT && !is_there(q, c->run))
             return FINISH_TAKEN_AWAY;
         if (errno != EEXIST || quarantine_namesake(q, to, file, c) != 0)

@@ -115,6 +115,8 @@ static int move(struct queue *q, struct held *h, enum dir to, const struct name 
     bool stays = to == h->f.state && strcmp(file, h->f.file) == 0;
     if (!stays && file_move(q->spool, h->f.state, h->f.file, to, file) != 0)
         return file_error(err, "move", h->f.name.id, "rename to", to, file);
+    if (h->lock >= 0)
+        idlock_moved_back(h->lock);
     return sync_dir(q, to, err);
 }
 

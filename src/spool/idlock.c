@@ -190,6 +190,11 @@ void idlock_clear(int fd, const char *run)
         idlock_note(fd, "");
 }
 
+void idlock_moved_back(int fd)
+{
+    futimens(fd, NULL);
+}
+
 void idlock_forget(const struct spool *sp, const char *id)
 {
     struct stat st;

@@ -43,6 +43,11 @@ bool idlock_is_unsure(const char *noted);
 void idlock_doubt(int fd);
 void idlock_clear(int fd, const char *run);
 
+/* The job was moved back under this lock, from where one looks for it late to where one
+ * looks early: a scan of all ids that was under way may have missed it, and the file's
+ * mtime tells (ids.c). */
+void idlock_moved_back(int fd);
+
 /* Free the id (the caller holds the lock and has removed the job).  A file that
  * names a run stays: the next job of this id has to wait for it. */
 void idlock_forget(const struct spool *sp, const char *id);
