@@ -291,8 +291,22 @@ void spool_reserve_restore(const struct spool *sp)
         make_reserve(sp->root, 0);
 }
 
+/* A disk that goes bad lets itself be asked, and refuses what is done. */
+static bool can_make_file(const struct spool *sp)
+{
+    char probe[TOKEN_MAX + 8];
+    snprintf(probe, sizeof probe, "%s.probe", sp->token);
+    int fd = io_open(sp->dir[DIR_TMP], probe, O_WRONLY | O_CREAT | O_NOFOLLOW, 0600);
+    if (fd < 0)
+        return false;
+    close(fd);
+    return unlinkat(sp->dir[DIR_TMP], probe, 0) == 0;
+}
+
 bool spool_can_move(const struct spool *sp)
 {
+    if (!can_make_file(sp))
+        return false;
     for (int d = DIR_PENDING; d <= DIR_PROCESSING; d++)
         if (faccessat(sp->dir[d], ".", W_OK | X_OK, 0) != 0)
             return false;

@@ -46,8 +46,10 @@ class Spool(OneSpool):
         super().__init__(program, folder, disk.env, patience, os.path.join(disk.path, "spool"))
 
     def __exit__(self, *_):
-        self.disk.free()
-        super().__exit__()
+        try:
+            self.disk.free()
+        finally:
+            super().__exit__()
 
     def start(self, count=2):
         with open(os.path.join(self.folder, "log"), "a") as log:
