@@ -19,12 +19,13 @@ import sys
 import tempfile
 import threading
 
-from room import HERE, Room, acknowledged, spoolcheck
+from room import HERE, Room, Unprepared, acknowledged, spoolcheck
 from scenes import NOWHERE, SCENES
 
 Point = collections.namedtuple("Point", "role call n path")
 Trial = collections.namedtuple("Trial", "scene point action")
 STRANGERS = 12
+PREPARATIONS = 5  # a run that is to be left behind may end first on a busy machine
 START_CALLS = 150  # so many calls at most lie between main and an open spool
 
 
@@ -108,6 +109,14 @@ class Campaign:
         self.rooms = self.tried = self.reached = self.bad = 0
 
     def room(self, scene):
+        for tries in range(PREPARATIONS):
+            try:
+                return self.prepare(scene)
+            except Unprepared:
+                if tries == PREPARATIONS - 1:
+                    raise
+
+    def prepare(self, scene):
         with self.lock:
             self.rooms += 1
             number = self.rooms

@@ -32,6 +32,10 @@ class Done:
         self.code, self.out, self.err = code, out, err
 
 
+class Unprepared(Exception):
+    """It did not come to where the scene begins."""
+
+
 class Room:
     def __init__(self, folder, program, tools, sound=None):
         """program: what is put to the test; sound: what prepares and recovers (itself)."""
@@ -66,7 +70,7 @@ class Room:
         """A command that must succeed: preparation."""
         done = self.run([self.sound, *args], text)
         if done.code != 0:
-            raise RuntimeError("queuectl %s: %s %s" % (" ".join(args), done.code, done.err))
+            raise Unprepared("queuectl %s: %s %s" % (" ".join(args), done.code, done.err))
         return done.out
 
     def init(self):

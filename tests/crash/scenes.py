@@ -20,7 +20,7 @@ import json
 import os
 import shutil
 
-from room import TALKS
+from room import TALKS, Unprepared
 
 NOWHERE = "nowhere"
 DONE, DEAD = {"done"}, {"dead"}
@@ -95,7 +95,7 @@ def orphan(point, *command, **members):
         room.waits("x", *command or ("true",), **members)
         room.inject(["--at", point + ":killall"], POOL)
         if len(os.listdir(room.at("processing"))) != 1:
-            raise RuntimeError("no run was left behind at " + point)
+            raise Unprepared("no run was left behind at " + point)
     return before
 
 
