@@ -34,8 +34,9 @@ WAITING = "pending/20200101T000000.000000Z.p0.a0.%s.json"
 # once: put back, which is no run, so its number is given again).  UNHARMED is set for
 # the pool that recovers.
 CANCEL_ME = 'touch "$QUEUECTL_SPOOL/control/cancel.${QUEUECTL_JOB##*/}"; exec sleep 5'
-ASK = ('for pool in "$QUEUECTL_SPOOL"/workers/*.pool; do pool=${pool##*/}; '
-       'touch "$QUEUECTL_SPOOL/control/%s.${pool%%.pool}"; done; ')
+ASK = ('worker=${QUEUECTL_JOB##*.w}; worker=${worker%%%%.*}; '
+       'pool=$(sed -n "s/^pool //p" "$QUEUECTL_SPOOL/workers/$worker.worker"); '
+       'touch "$QUEUECTL_SPOOL/control/%s.$pool"; ')
 STOP_POOL = ASK % "stop"
 STOP_NOW = '[ -n "$UNHARMED" ] && exit 0; ' + ASK % "stop-now" + "exec sleep 5"
 FIRST_HANGS = '[ "$QUEUECTL_RUN" -gt 1 ] || exec sleep 60'
