@@ -6,6 +6,7 @@
 #   gone PID...                none of them lives (a zombie does not)
 #   processes_of ID            the pids of a job, however they were started
 #   end_strays                 for teardown: kill what still runs on this spool
+#   pool_has_seen_all N        whatever was enqueued before; N: a number not used yet
 #   refute COMMAND...          it must fail
 #   now_ms                     wall clock
 # shellcheck shell=bash disable=SC2154 # WORK is set by setup_spool
@@ -57,6 +58,14 @@ end_strays() {
     for pid in $(strays); do
         kill -9 "$pid" 2>/dev/null || true
     done
+}
+
+# A dropped file is taken in even by a paused pool, and its new name says that the pool has
+# seen all that came before it.
+pool_has_seen_all() {
+    printf '{"id":"probe%s","command":"true"}' "$1" >probe
+    mv probe "spool/pending/probe $1.json"
+    wait_until is_away "spool/pending/probe $1.json"
 }
 
 # `! command` does not fail a test, this does.

@@ -53,6 +53,7 @@ gap_within() {
     wait_until is_state busy processing
     job later 'echo later >>order'
     job sooner 'echo sooner >>order' --priority 10
+    pool_has_seen_all 1
     touch go
     wait_until is_state later done
     [ "$(cat order)" = $'sooner\nlater' ]

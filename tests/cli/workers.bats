@@ -378,14 +378,6 @@ os.execv(sys.argv[1], sys.argv[1:])' "$QUEUECTL_BIN" worker run >run.log 2>&1 3>
     worker_count 2
 }
 
-# A dropped file is taken in even then, and its new name says that the pool has
-# seen all that came before it.
-pool_has_seen_all() {
-    printf '{"id":"probe%s","command":"true"}' "$1" >probe
-    mv probe "spool/pending/probe $1.json"
-    wait_until is_away "spool/pending/probe $1.json"
-}
-
 @test "pause and resume, by a file alone, at once" {
     start_workers 2
     touch spool/control/pause

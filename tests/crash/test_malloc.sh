@@ -2,7 +2,7 @@
 # test_malloc.sh: the Nth allocation fails, for every N: of each command (malloc.py),
 # of a pool and of its workers (malloc_pool.py).  Prints TAP.
 #
-#   MALLOC=all    every allocation; else every 29th of a command and every 60th of a pool,
+#   MALLOC=all    every allocation; else every 61st of a command and every 120th of a pool,
 #                 which is what `make test` runs
 #   MALLOC=17     every 17th of both
 #
@@ -53,7 +53,7 @@ echo "1..$number"
 
 [ "${MALLOC:-}" != all ] || MALLOC=1
 mkdir "$work/all" "$work/pool"
-python3 "$here/malloc.py" --every "${MALLOC:-29}" "$work/all" || failed=1
-python3 "$here/malloc_pool.py" --every "${MALLOC:-60}" "$work/pool" || failed=1
+python3 "$here/malloc.py" --every "${MALLOC:-61}" "$work/all" || failed=1
+python3 "$here/malloc_pool.py" --every "${MALLOC:-120}" "$work/pool" || failed=1
 echo "# $SECONDS s"
 exit "$failed"

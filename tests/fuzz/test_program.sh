@@ -50,14 +50,14 @@ failed=0
 sanitized=$QUEUECTL_BUILD/san/queuectl
 mapfile -t mutants < <(cd tests/mutants && printf '%s\n' argv-*.mut spools-*.mut | sed 's/\.mut$//')
 echo "1..$((4 + ${#mutants[@]}))"
-fuzz "$QUEUECTL_BIN" argv --calls 300
-tell $? "300 calls"
-fuzz "$QUEUECTL_BIN" spools --rounds 10
-tell $? "10 damaged spools"
+fuzz "$QUEUECTL_BIN" argv --calls 120
+tell $? "120 calls"
+fuzz "$QUEUECTL_BIN" spools --rounds 4
+tell $? "4 damaged spools"
 if [ -x "$sanitized" ]; then
     export ASAN_OPTIONS='' UBSAN_OPTIONS=''
-    fuzz "$sanitized" argv --calls 60 --seed 100
-    tell $? "60 calls, with sanitizers"
+    fuzz "$sanitized" argv --calls 20 --seed 100
+    tell $? "20 calls, with sanitizers"
     fuzz "$sanitized" spools --rounds 2 --seed 100
     tell $? "2 damaged spools, with sanitizers"
 else

@@ -12,7 +12,7 @@ find_out() {
     must_find hands.py "$mutant" "$what" --found --operators 6 --operations 60 "$@" || failed=1
 }
 
-python3 hands.py --seed "${SEED:-1}" --operators 6 --operations 250 || failed=1
+python3 hands.py --seed "${SEED:-1}" --operators 6 --operations 120 || failed=1
 find_out claim-without-lock 'no two runs' --only mv-pending
 find_out claim-asks-no-run 'no two runs' --only mv-pending,rm-id
 find_out result-by-attempt 'no stale result' --only retry --kills 100 --workers 2
