@@ -10,6 +10,8 @@
 
 #include "base/io.h"
 
+#define AGAIN_MS 10
+
 int aside_open(struct aside *s)
 {
     *s = (struct aside){.open = false};
@@ -33,7 +35,9 @@ static void *run(void *arg)
 {
     struct aside *s = arg;
     s->work(s->arg);
-    io_write_all(s->fd[1], "", 1);
+    /* Whoever waits for this byte waits for ever without it. */
+    while (io_write_all(s->fd[1], "", 1) != 0)
+        poll(NULL, 0, AGAIN_MS);
     return NULL;
 }
 

@@ -27,6 +27,8 @@
 #define START_GIVES_UP_US (1 * US_PER_SEC) /* throttled that far before the pool was ready */
 #define OFFER_AGAIN_US (500 * US_PER_MS)
 #define TROUBLED_AGAIN_US (10 * US_PER_SEC) /* longer than care.c pauses: others get their turn */
+#define UNSAID_AGAIN_US (200 * US_PER_MS)
+#define READY_TRIES 3
 #define TALK_FD 3
 
 extern char **environ;
@@ -139,13 +141,24 @@ static void hire_missing(struct pool *p, int64_t now)
     }
 }
 
+/* What could not be said (a full socket) is said again by the safety look, soon. */
+static void tell(struct pool *p, const struct member *m, enum talk_op op, enum dir d,
+                 const char *name)
+{
+    if (m->fd < 0 || talk_send(m->fd, op, d, END_RAN, name) == 0)
+        return;
+    int64_t soon = clock_mono_us() + UNSAID_AGAIN_US;
+    if (soon < p->safety_us)
+        p->safety_us = soon;
+    pool_wake_at(p, soon);
+}
+
 /* -- leaving ------------------------------------------------------------- */
 
-static void dismiss(struct member *m)
+static void dismiss(struct pool *p, struct member *m)
 {
     m->told_to_leave = true;
-    if (m->fd >= 0)
-        talk_send(m->fd, TALK_LEAVE, DIR_PENDING, END_RAN, "");
+    tell(p, m, TALK_LEAVE, DIR_PENDING, "");
 }
 
 /* The setting was lowered: idle ones go first. */
@@ -154,23 +167,21 @@ static void dismiss_surplus(struct pool *p)
     for (int busy = 0; busy <= 1; busy++)
         for (size_t i = p->members; i-- > 0 && count_staying(p) > p->want;)
             if (!p->member[i].told_to_leave && p->member[i].busy == (bool)busy)
-                dismiss(&p->member[i]);
+                dismiss(p, &p->member[i]);
 }
 
 void crew_stop(struct pool *p, bool now)
 {
     for (size_t i = 0; i < p->members; i++) {
         p->member[i].told_to_leave = true;
-        if (p->member[i].fd >= 0)
-            talk_send(p->member[i].fd, now ? TALK_NOW : TALK_LEAVE, DIR_PENDING, END_RAN, "");
+        tell(p, &p->member[i], now ? TALK_NOW : TALK_LEAVE, DIR_PENDING, "");
     }
 }
 
 void crew_tell_all(struct pool *p, enum talk_op op, const char *name)
 {
     for (size_t i = 0; i < p->members; i++)
-        if (p->member[i].fd >= 0)
-            talk_send(p->member[i].fd, op, DIR_PENDING, END_RAN, name);
+        tell(p, &p->member[i], op, DIR_PENDING, name);
 }
 
 static void say_death(struct pool *p, const struct member *m, int status, int64_t now)
@@ -244,8 +255,10 @@ void crew_say_ready(struct pool *p)
     for (size_t i = 0; i < p->members; i++)
         buf_addf(&line, " %ld", (long)p->member[i].pid);
     buf_addc(&line, '\n');
-    ssize_t ignored = write(p->ready_fd, buf_str(&line), line.len);
-    (void)ignored; /* who asked is gone: nobody to tell */
+    /* EPIPE: who asked is gone, and nobody to tell; anything else is tried again. */
+    for (int i = 0; i < READY_TRIES; i++)
+        if (write(p->ready_fd, buf_str(&line), line.len) > 0 || errno == EPIPE)
+            break;
     buf_release(&line);
     close(p->ready_fd);
     p->ready_fd = -1;
@@ -335,7 +348,7 @@ bool crew_cancel(struct pool *p, const char *run)
         return false;
     for (size_t i = 0; i < p->members; i++)
         if (p->member[i].fd >= 0 && strcmp(p->member[i].token, n.token) == 0) {
-            talk_send(p->member[i].fd, TALK_CANCEL, DIR_PROCESSING, END_RAN, run);
+            tell(p, &p->member[i], TALK_CANCEL, DIR_PROCESSING, run);
             return true;
         }
     return false;

@@ -6,6 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#define WRITE_TRIES 3
+
 static int pipe_fd[2] = {-1, -1};
 static volatile sig_atomic_t stops, hangups;
 
@@ -16,8 +18,11 @@ static void note(int sig)
         stops++;
     if (sig == SIGHUP)
         hangups++;
-    ssize_t ignored = write(pipe_fd[1], "", 1);
-    (void)ignored; /* a full pipe is as good as a written one */
+    /* A full pipe is as good as a written one; of no other trouble should a signal be
+     * forgotten. */
+    for (int i = 0; i < WRITE_TRIES; i++)
+        if (write(pipe_fd[1], "", 1) == 1 || errno == EAGAIN)
+            break;
     errno = saved;
 }
 
