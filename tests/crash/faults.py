@@ -45,6 +45,8 @@ def actions(point):
         return CLOSE_TOO if "/tmp/" in point.path else ()
     if point.call in EXEMPT:
         return ()
+    if point.role != "cli" and point.path.startswith(("pipe:", "socket:")):
+        return ("EINTR",)  # between threads and processes of one pool: nothing else can be
     short = ("short=1", "short=20") if point.call in SHORT else ()
     return ERRNOS + short
 
