@@ -208,7 +208,7 @@ class Expect:
 
 def stays_in_tmp(spool, finding):
     """A producer's own file stays there for 36 hours, one of the queue's for 5 s."""
-    if finding.kind != "litter" or not finding.where.startswith("tmp/"):
+    if finding.kind != "litter" or not finding.where.startswith(("tmp/", "workers/.")):
         return False
     changed = os.lstat(os.path.join(spool, finding.where)).st_ctime
     return finding.where.endswith(".json") or time.time() - changed < YOUNG
