@@ -120,6 +120,9 @@ static enum claim_result check_double(struct queue *q, struct claim *c, struct e
             return CLAIM_WON;
         err_sys(err, "remove", other);
         return undo(q, c, CLAIM_ERROR, err);
+    case DOUBLES_REPLACED:
+        return doubles_put_aside(q, state, other, err) == 0 ? CLAIM_WON
+                                                            : undo(q, c, CLAIM_ERROR, err);
     case DOUBLES_STRANGER:
         snprintf(why, sizeof why, "id \"%s\" is in use: %s/%s is there", c->name.id,
                  dir_name(state), other);

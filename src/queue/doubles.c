@@ -2,7 +2,7 @@
  *
  * Every change of a document writes updated_at anew, and nothing but being accepted
  * writes created_at: with the same id and created_at, the later updated_at is the later
- * state of the job.
+ * state of the job.  One that was created after the other had ended came in its place.
  */
 #include "queue/doubles.h"
 
@@ -12,6 +12,7 @@
 #include "base/sys.h"
 #include "queue/find.h"
 #include "queue/journal.h"
+#include "queue/quarantine.h"
 #include "spool/file.h"
 #include "spool/idlock.h"
 #include "spool/scan.h"
@@ -32,6 +33,9 @@ enum doubles doubles_compare(struct queue *q, const char *id, const struct job *
     if (ended.job.doc && ended.job.created_us == ours->created_us &&
         ended.job.updated_us != ours->updated_us)
         d = ended.job.updated_us > ours->updated_us ? DOUBLES_OLDER : DOUBLES_NEWER;
+    else if (ended.job.doc && ended.job.updated_us >= 0 &&
+             ours->created_us > ended.job.updated_us)
+        d = DOUBLES_REPLACED;
     found_release(&ended);
     return d;
 }
@@ -42,6 +46,13 @@ int doubles_remove(struct queue *q, enum dir state, const char *file, const char
         return -1;
     journal_note(q, "older-state-removed", id, "was_in", dir_name(state));
     return 0;
+}
+
+int doubles_put_aside(struct queue *q, enum dir state, const char *file, struct err *err)
+{
+    struct misfit m = {state, file, "a newer job of this id took its place; a power cut brought "
+                       "it back", MEND_ID};
+    return quarantine_put(q, state, file, &m, err);
 }
 
 struct mending {
@@ -55,6 +66,7 @@ static void mend_waiting(struct queue *q, enum dir d, const char *file)
     enum dir state;
     char other[FILE_NAME_MAX + 1];
     struct found f = {.state = d};
+    struct err err = ERR_INIT; /* what cannot be mended now is seen at the claim, and by fsck */
     snprintf(f.file, sizeof f.file, "%s", file);
     if (found_read(q, &f, NULL) != 0)
         return;
@@ -63,6 +75,8 @@ static void mend_waiting(struct queue *q, enum dir d, const char *file)
         doubles_remove(q, d, file, f.name.id);
     else if (which == DOUBLES_NEWER)
         doubles_remove(q, state, other, f.name.id);
+    else if (which == DOUBLES_REPLACED)
+        doubles_put_aside(q, state, other, &err);
     found_release(&f);
 }
 

@@ -201,7 +201,8 @@ class Expect:
         where = by_id(found)
         findings += [f for f in self.words(where) if f.kind == "undone"]
         for job in found:
-            if job.id.startswith("rejected-") and "pending/bad" not in str(job.document):
+            known = ("pending/bad", "a newer job of this id took its place")
+            if job.id.startswith("rejected-") and not any(k in str(job.document) for k in known):
                 findings.append(Finding("rejected", job.id, str(job.document)))
         return findings
 
