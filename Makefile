@@ -5,8 +5,8 @@
 # the targets that compile: a fresh machine has git, make and a shell, so
 # pkg-config may be asked only after that.  `make help` lists all of it.
 
-FRONT := all demo test test-clients fuzz clock trees full soak crash model power unit lint deps schema install uninstall clean help
-.PHONY: $(FRONT) core lib units fuzzers bins lint-parts FORCE
+FRONT := all bench demo test test-clients fuzz clock trees full soak crash model power unit lint deps schema install uninstall clean help
+.PHONY: $(FRONT) core lib units fuzzers benchers bins lint-parts FORCE
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SUFFIXES:
@@ -67,6 +67,7 @@ FUZZ_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(filter src/base/% src/spool/% src/job/
               $(filter-out tests/fuzz/fuzz_%,$(wildcard tests/fuzz/*.c)))
 FUZZERS  := $(patsubst tests/fuzz/%.c,$(BUILD)/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 JOBS_HERE := $(BUILD)/tests/soakjob
+BENCHERS := $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(sort $(wildcard tests/bench/*.c)))
 PROGRAM  := $(BUILD)/queuectl
 LIB      := $(BUILD)/libqueuectl.a
 LIB_OUT  := $(BUILD)/installed/libqueuectl.a
@@ -153,6 +154,14 @@ crash: all
 	    tests/crash/faults.py --stride "$$((8 * $(CRASH_STRIDE)))"
 	@QUEUECTL_BIN='$(abspath $(PROGRAM))' MALLOC=all tests/crash/test_malloc.sh
 
+# Against its peers and the limit of the machine: BENCH="--row noop --json FILE ..."
+BENCH ?=
+bench: all
+	@sh contrib/install-deps.sh test bench
+	+@$(MAKE) benchers
+	@QUEUECTL_BIN='$(abspath $(PROGRAM))' QUEUECTL_BENCH='$(abspath $(BUILD))/bench' \
+	    tests/bench/bench.py $(BENCH)
+
 # The clock is set under a queue at work (a clock of its own: tests/clock/setclock.c).
 clock: all
 	@sh contrib/install-deps.sh test
@@ -224,6 +233,7 @@ help:
 	@echo 'make test-clients  contrib/clients in all ten languages (installs these)'
 	@echo 'make crash       kill -9 before each system call, and each call that fails: every 8th'
 	@echo '                 (CRASH_STRIDE=8); every allocation of every command fails'
+	@echo 'make bench       how fast it is, against its peers (BENCH="--row noop --place tmpfs")'
 	@echo 'make trees       jobs whose processes are hard to end: all kinds, ended in all ways'
 	@echo 'make clock       the clock is set an hour, ten years, a little: all cases'
 	@echo 'make soak        200,000 jobs while workers are killed, operators at work by hand'
@@ -249,6 +259,7 @@ core: $(PROGRAM)
 lib: $(LIB)
 units: $(UNITS) $(JOBS_HERE)
 fuzzers: $(FUZZERS)
+benchers: $(BENCHERS)
 
 $(PROGRAM): $(CLI_OBJ) $(LIB) $(BUILD)/flags
 	$(call say,LD,$@)
@@ -279,6 +290,17 @@ $(BUILD)/fuzz.a: $(FUZZ_OBJ) $(BUILD)/objects
 $(JOBS_HERE): $(BUILD)/tests/%: tests/stress/%.c $(BUILD)/flags
 	$(call say,CC,$<)
 	$(Q)mkdir -p $(@D) && $(CC) $(LANGUAGE) $(WARN) -O2 -static -o $@ $<
+
+# What the benchmark measures with; only durable.c is a client of ours.
+$(BUILD)/bench/durable: tests/bench/durable.c $(LIB)
+	$(call say,CC,$<)
+	$(Q)mkdir -p $(@D) && $(CC) $(ALL_CFLAGS) -o $@ $^ $(PKG_LIBS)
+$(BUILD)/bench/stamp: tests/bench/stamp.c $(BUILD)/flags
+	$(call say,CC,$<)
+	$(Q)mkdir -p $(@D) && $(CC) $(LANGUAGE) $(WARN) -O2 -static -o $@ $<
+$(BUILD)/bench/%: tests/bench/%.c $(BUILD)/flags
+	$(call say,CC,$<)
+	$(Q)mkdir -p $(@D) && $(CC) $(ALL_CFLAGS) -o $@ $<
 
 # Other flags, or other sources: these two change, and what hangs on them is
 # made again.  Unchanged they keep their time.

@@ -1,12 +1,12 @@
 #!/bin/sh
-# install-deps.sh [build|unit|test|fuzz|model|disks|lint|clients|all]...: what queuectl needs to be
-# built, tested and linted.  Installs what is missing with apt-get (Debian,
-# Ubuntu; as root or through sudo); elsewhere names it.  Says nothing and costs
-# little when all is there.  DEPS=no in the environment forbids installation.
+# install-deps.sh [build|unit|test|fuzz|model|disks|bench|lint|clients|all]...: what
+# queuectl needs to be built, tested, linted and measured.  Installs what is missing with
+# apt-get (Debian, Ubuntu; as root or through sudo); elsewhere names it.  Says nothing and
+# costs little when all is there.  DEPS=no in the environment forbids installation.
 set -eu
 
 usage() {
-    echo "usage: install-deps.sh [build|unit|test|fuzz|model|disks|lint|clients|all]..." >&2
+    echo "usage: install-deps.sh [build|unit|test|fuzz|model|disks|bench|lint|clients|all]..." >&2
     exit 2
 }
 
@@ -63,6 +63,14 @@ table() {
         echo 'e2fsprogs      command /usr/sbin/mkfs.ext4'
         echo 'xfsprogs       command /usr/sbin/mkfs.xfs'
         echo 'btrfs-progs    command /usr/sbin/mkfs.btrfs'
+        ;;
+    bench) # what it is measured against
+        echo 'findutils      command xargs'
+        echo 'parallel       command parallel'
+        echo 'task-spooler   command tsp'
+        echo 'nq             command nq'
+        echo 'beanstalkd     command beanstalkd'
+        echo 'at             command /usr/sbin/atd'
         ;;
     lint)
         echo 'clang          command clang'

@@ -37,7 +37,7 @@ sys.path.insert(0, os.path.join(HERE, "..", "lib"))
 import spoolcheck  # noqa: E402
 from arena import Arena, Keeper, Slayer, Work  # noqa: E402
 from ledger import Ledger  # noqa: E402
-from reaper import adopt_orphans  # noqa: E402
+from places import NoDisk, journaled_ext4  # noqa: E402
 from reaper import adopt_orphans  # noqa: E402
 from tap import Tap, wait_until  # noqa: E402
 
@@ -255,30 +255,6 @@ def soak(tap, arena, args):
     judge(tap, arena, load, slayer, producers)
 
 
-class NoDisk(Exception):
-    """It takes root and loop devices, which a container may not have."""
-
-
-@contextlib.contextmanager
-def journaled_ext4(folder, megabytes):
-    """A fresh ext4 with a journal on a loop device."""
-    with tempfile.TemporaryDirectory(prefix="queuectl-ext4.", dir=folder) as work:
-        image, at = work + "/image", work + "/mnt"
-        os.mkdir(at)
-        with open(image, "wb") as f:
-            f.truncate(megabytes << 20)
-        try:
-            subprocess.run(["mkfs.ext4", "-q", "-F", "-N", str(megabytes << 8), "-O",
-                            "has_journal", image], check=True)
-            subprocess.run(["mount", "-o", "loop,data=ordered", image, at], check=True)
-        except (OSError, subprocess.CalledProcessError) as why:
-            raise NoDisk("no ext4 on a loop device: %s" % why) from why
-        try:
-            yield at
-        finally:
-            subprocess.run(["umount", at], check=True)
-
-
 def arguments():
     parser = argparse.ArgumentParser(description="many jobs, while workers and pools are killed")
     parser.add_argument("--jobs", type=int, default=200000)
@@ -309,5 +285,4 @@ def main():
 
 
 if __name__ == "__main__":
-    adopt_orphans()  # not to process 1, which reaps them slowly here: 30,000 zombies
     sys.exit(main())

@@ -1,0 +1,137 @@
+"""waiting.py: what a long queue costs.
+
+Rates are taken from the stamps in the journal, between two ends of runs, so that
+neither the start of the pool nor a look at the folders is part of them.
+"""
+import datetime
+import json
+import os
+import time
+
+from line import Line
+from measure import run
+from queues import PROGRAM, Spool, wait_for
+
+RUNS = 4000  # timed ones
+SKIP = 200   # before them
+LATER = {"command": "true", "run_at": "2099-01-01T00:00:00Z"}
+JOB = {"command": "true"}
+WAIT_SEC = 300
+PIECE = 100000
+
+
+def fill(spool, n, document):
+    for begin in range(0, n, PIECE):
+        spool.fill(min(PIECE, n - begin), document)
+
+
+def ends(spool, events=("done",)):
+    """Seconds, of the ends of runs so far."""
+    stamps = []
+    for name in sorted(os.listdir(spool.path("journal"))):
+        with open(spool.path("journal", name)) as f:
+            for line in f:
+                event = json.loads(line)
+                if event["event"] in events:
+                    stamps.append(datetime.datetime.fromisoformat(
+                        event["at"].replace("Z", "+00:00")).timestamp())
+    return sorted(stamps)
+
+
+def journal_size(spool):
+    return sum(os.path.getsize(spool.path("journal", name))
+               for name in os.listdir(spool.path("journal")))
+
+
+def rate_of(spool, runs):
+    """Jobs a second of a pool of two, over so many runs."""
+    before, least = len(ends(spool)), 100 * (SKIP + runs)  # a line has more bytes
+    size = journal_size(spool)
+    with spool.pool(2):
+        wait_for(lambda: journal_size(spool) - size > least and
+                 len(ends(spool)) - before > SKIP + runs, WAIT_SEC, "the runs")
+    stamps = ends(spool)[before:]
+    return runs / (stamps[SKIP + runs] - stamps[SKIP])
+
+
+def pool_bytes(spool):
+    """Of memory that is the pool's own, when it has seen all names."""
+    spool.q("pause")
+    with spool.pool(2) as pool:
+        time.sleep(1)  # the first scan is over before the workers are ready
+        with open("/proc/%d/smaps_rollup" % pool.pid) as f:
+            kib = sum(int(line.split()[1]) for line in f if line.startswith("Private_"))
+    spool.q("resume")
+    return kib * 1024
+
+
+def best_ms(spool, *command):
+    return 1e3 * min(run([PROGRAM, *command], cwd=spool.folder, env=spool.env).wall
+                     for _ in range(5))
+
+
+def names_ms(spool):
+    """The least that reading the names of pending/ takes."""
+    def once():
+        begun = time.perf_counter()
+        os.listdir(spool.path("pending"))
+        return time.perf_counter() - begun
+    return 1e3 * min(once() for _ in range(5))
+
+
+def at_length(bench, n):
+    """(rate, memory of the pool, milliseconds of status, of list, of reading names)"""
+    runs = bench.jobs(RUNS)
+    due = max(n // 2, runs + 2 * SKIP)
+    with Spool(bench.place) as spool:
+        fill(spool, n // 2, LATER)
+        fill(spool, due, JOB)
+        memory = pool_bytes(spool)
+        times = best_ms(spool, "status"), best_ms(spool, "list", "--limit", "20"), names_ms(spool)
+        rates = []
+        for _ in range(bench.rounds):
+            rates.append(rate_of(spool, runs))
+            fill(spool, max(0, due - (spool.count("pending") - n // 2)), JOB)
+        name = max(len(name) for name in os.listdir(spool.path("pending"))[:100])
+        return max(rates), memory, times, name, spool.count("pending")
+
+
+def waiting(bench):
+    lengths = (1000, 100000, 1000000) if bench.kind == "tmpfs" else (1000, 100000)
+    base_rate, base_memory, _, _, base_n = at_length(bench, 1000)
+    for n, status_ms in zip(lengths[1:], (60, 400)):
+        n = bench.jobs(n)
+        rate, memory, (status, listing, names), name, waits = at_length(bench, n)
+        what = "%d waiting: " % n
+        yield Line(what + "rate against 1000", rate / base_rate, "x", ">= 0.97",
+                   "%.0f and %.0f jobs/s" % (rate, base_rate))
+        yield Line(what + "memory beside the name", (memory - base_memory) / (waits - base_n) - name,
+                   "B/job", "<= 64")
+        yield Line(what + "status", status, "ms", "<= %d" % status_ms)
+        yield Line(what + "list --limit 20 beyond the names", listing - names, "ms", "<= 50",
+                   "%.0f ms of which %.0f" % (listing, names))
+
+
+def swell(folder, n):
+    """Let it hold n names, and none again."""
+    at = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    for i in range(n):
+        os.close(os.open("%032d.gone" % i, os.O_CREAT | os.O_WRONLY, 0o600, dir_fd=at))
+    for i in range(n):
+        os.unlink("%032d.gone" % i, dir_fd=at)
+    os.close(at)
+
+
+def once_full(bench):
+    n, runs = bench.jobs(1000000), bench.jobs(RUNS)
+    with Spool(bench.place) as fresh, Spool(bench.place) as swollen:
+        for folder in ("pending", "ids"):
+            swell(swollen.path(folder), n)
+        rates = {fresh: [], swollen: []}
+        for _ in range(bench.rounds):
+            for spool, found in rates.items():
+                spool.fill(runs + 2 * SKIP, JOB)
+                found.append(rate_of(spool, runs))
+        yield Line("folders that once held %d names: time a job against fresh ones" % n,
+                   max(rates[fresh]) / max(rates[swollen]), "x", "<= 1.2",
+                   "%.0f and %.0f jobs/s" % (max(rates[swollen]), max(rates[fresh])))
