@@ -11,7 +11,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
+
 #define FIRST_CAP 64
+#define SHORT_TEXT 48 /* bytes: a number, a stamp, with its name */
 
 void buf_release(struct buf *b)
 {
@@ -71,26 +74,41 @@ void buf_addc(struct buf *b, char c)
     buf_add(b, &c, 1);
 }
 
+/* Most of what is added is short: try the room there is, and ask for more only then. */
 void buf_addf(struct buf *b, const char *fmt, ...)
 {
     va_list args;
-    char *to;
+    char *to = buf_room(b, SHORT_TEXT);
     int n;
 
-    va_start(args, fmt);
-    n = vsnprintf(NULL, 0, fmt, args);
-    va_end(args);
-    if (n < 0) {
-        b->failed = true;
-        return;
-    }
-    to = buf_room(b, (size_t)n);
     if (to == NULL)
         return;
     va_start(args, fmt);
-    vsnprintf(to, (size_t)n + 1, fmt, args);
+    n = vsnprintf(to, b->cap - b->len, fmt, args);
     va_end(args);
+    if (n >= 0 && (size_t)n >= b->cap - b->len) {
+        to = buf_room(b, (size_t)n);
+        if (to == NULL)
+            return;
+        va_start(args, fmt);
+        vsnprintf(to, (size_t)n + 1, fmt, args);
+        va_end(args);
+    }
+    if (n < 0) {
+        b->data[b->len] = '\0';
+        b->failed = true;
+        return;
+    }
     b->len += (size_t)n;
+}
+
+void buf_add_int(struct buf *b, int64_t value)
+{
+    char digits[24];
+    struct text t = text_in(digits, sizeof digits);
+
+    text_add_int(&t, value);
+    buf_add(b, digits, t.len);
 }
 
 const char *buf_str(const struct buf *b)

@@ -10,6 +10,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct buf {
     char *data; /* NULL until the first add */
@@ -27,6 +28,7 @@ void buf_add(struct buf *b, const void *bytes, size_t n);
 void buf_adds(struct buf *b, const char *text);
 void buf_addc(struct buf *b, char c);
 void buf_addf(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void buf_add_int(struct buf *b, int64_t value); /* in decimal */
 
 /* Room for n more bytes behind len; returns where to write, NULL if failed.
  * The caller then raises len itself and writes the NUL. */

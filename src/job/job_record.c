@@ -9,7 +9,7 @@
 #include "job/record.h"
 
 #include <errno.h>
-#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -104,10 +104,25 @@ static void record_int(struct json_doc *doc, const char *name, int64_t value, in
         json_set_int(doc, name, value);
 }
 
+static void add_name(struct buf *out, const char *name)
+{
+    buf_adds(out, ",\"");
+    buf_adds(out, name);
+    buf_adds(out, "\":");
+}
+
 static void add_number(struct buf *out, const char *name, int64_t value, int64_t least)
 {
-    if (value >= least)
-        buf_addf(out, ",\"%s\":%" PRId64, name, value);
+    if (value < least)
+        return;
+    add_name(out, name);
+    buf_add_int(out, value);
+}
+
+static void add_text(struct buf *out, const char *name, const char *text)
+{
+    add_name(out, name);
+    json_add_string(out, text, strlen(text));
 }
 
 static void add_time(struct buf *out, const char *name, int64_t us)
@@ -116,13 +131,16 @@ static void add_time(struct buf *out, const char *name, int64_t us)
     if (us < 0)
         return;
     stamp_iso_format(us, text);
-    buf_addf(out, ",\"%s\":\"%s\"", name, text);
+    add_text(out, name, text);
 }
 
 static void print_run(const struct run *r, int number, enum fate fate, struct buf *out)
 {
-    buf_addf(out, "{\"run\":%d,\"attempt\":%d,\"outcome\":\"%s\",\"fate\":\"%s\"", number,
-             r->attempt, outcomes[r->outcome], fates[fate]);
+    buf_adds(out, "{\"run\":");
+    buf_add_int(out, number);
+    add_number(out, "attempt", r->attempt, 0);
+    add_text(out, "outcome", outcomes[r->outcome]);
+    add_text(out, "fate", fates[fate]);
     add_time(out, "started_at", r->started_us);
     add_time(out, "finished_at", r->finished_us);
     add_number(out, "duration_ms", r->duration_ms, 0);
@@ -167,6 +185,15 @@ static cJSON *load_history(const struct json_doc *doc)
 /* Put the run (as JSON) behind the others and let the oldest go. */
 static void record_history(struct json_doc *doc, const char *run)
 {
+    if (run != NULL && !json_has(doc, "history")) {
+        struct buf only = BUF_INIT;
+        buf_addc(&only, '[');
+        buf_adds(&only, run);
+        buf_addc(&only, ']');
+        json_set_raw(doc, "history", only.failed ? NULL : only.data);
+        buf_release(&only);
+        return;
+    }
     cJSON *list = load_history(doc);
     cJSON *item = list == NULL || run == NULL ? NULL : cJSON_CreateRaw(run);
     char *text = NULL;
@@ -180,42 +207,49 @@ static void record_history(struct json_doc *doc, const char *run)
     cJSON_Delete(list);
 }
 
-static void record_run(struct json_doc *doc, const struct job *j, const struct run *r,
-                       enum fate fate, int64_t next_run_us)
+/* Document and struct, so that the two stay one (test_job.c holds them to it). */
+static void record_run(struct job *j, const struct run *r, enum fate fate, int64_t next_run_us)
 {
     bool lost = r->outcome == OUTCOME_LOST;
+    struct json_doc *doc = j->doc;
     struct buf run = BUF_INIT;
     print_run(r, j->runs + 1, fate, &run);
     record_history(doc, run.failed ? NULL : run.data);
     buf_release(&run);
+    j->lost_in_row = lost && fate != FATE_DEAD ? j->lost_in_row + 1 : 0;
 
-    json_set_int(doc, "attempts", lost && r->attempt > 0 ? r->attempt - 1 : r->attempt);
-    json_set_int(doc, "runs", j->runs + 1);
-    record_int(doc, "lost", j->lost + lost, 1);
-    record_time(doc, "started_at", r->started_us);
-    record_time(doc, "finished_at", r->finished_us);
-    record_int(doc, "duration_ms", r->duration_ms, 0);
-    record_int(doc, "exit_code", r->exit_code, 0);
+    json_set_int(doc, "attempts", j->attempts = lost && r->attempt > 0 ? r->attempt - 1 : r->attempt);
+    json_set_int(doc, "runs", ++j->runs);
+    record_int(doc, "lost", j->lost += lost, 1);
+    record_time(doc, "started_at", j->started_us = r->started_us);
+    record_time(doc, "finished_at", j->finished_us = r->finished_us);
+    record_int(doc, "duration_ms", j->duration_ms = r->duration_ms, 0);
+    record_int(doc, "exit_code", j->exit_code = r->exit_code, 0);
     record_int(doc, "signal", r->signal, 1);
     record_error(doc, r->error);
     json_set_string(doc, "worker", r->worker);
-    record_time(doc, "next_run_at", next_run_us);
-    record_time(doc, "updated_at", r->finished_us);
+    snprintf(j->worker, sizeof j->worker, "%s", r->worker);
+    record_time(doc, "next_run_at", j->next_run_us = next_run_us);
+    record_time(doc, "updated_at", j->updated_us = r->finished_us);
 }
 
 /* In a copy: a worker without memory for it tries again until it is recorded, and half
  * a record would make the next try the second of its kind. */
 int job_record(struct job *j, const struct run *r, enum fate fate, int64_t next_run_us)
 {
-    struct job fresh = {.doc = json_copy(j->doc)};
-    if (fresh.doc == NULL)
-        return err_no_memory(NULL);
-    record_run(fresh.doc, j, r, fate, next_run_us);
-    if (members_read_again(&fresh, NULL) != 0) {
+    bool has_error = r->error != NULL && r->error[0] != '\0';
+    struct job fresh = *j;
+    fresh.doc = json_copy(j->doc);
+    fresh.last_error = has_error ? strndup(r->error, error_length(r->error)) : NULL;
+    if (fresh.doc != NULL)
+        record_run(&fresh, r, fate, next_run_us);
+    if (fresh.doc == NULL || json_failed(fresh.doc) || (has_error && fresh.last_error == NULL)) {
         json_free(fresh.doc);
-        return -1;
+        free(fresh.last_error);
+        return err_no_memory(NULL);
     }
-    job_release(j);
+    json_free(j->doc);
+    free(j->last_error);
     *j = fresh;
     return 0;
 }

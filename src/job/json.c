@@ -8,13 +8,14 @@
 #include "job/json.h"
 
 #include <errno.h>
-#include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/escape.h"
 #include "job/json_scan.h"
+
+#define PRINTED_MORE 600 /* bytes: what a first run adds */
+#define ROOM_TO_GROW 16 /* members: what acceptance and a run add */
 
 struct member {
     char *name;     /* decoded */
@@ -27,6 +28,7 @@ struct member {
 struct json_doc {
     char *text;
     char *names; /* the decoded ones */
+    size_t size; /* of each of the two blocks */
     struct member *members;
     size_t count, cap;
     bool failed; /* a setter ran out of memory: the document is not whole */
@@ -37,14 +39,55 @@ struct json_doc *json_new(void)
     return calloc(1, sizeof(struct json_doc));
 }
 
+static void *copy_of(const void *bytes, size_t n)
+{
+    void *copy = malloc(n);
+    if (copy != NULL && n > 0)
+        memcpy(copy, bytes, n);
+    return copy;
+}
+
+/* Where a pointer into one block points to in the copy of that block. */
+static char *moved(char *at, const char *block, char *copy)
+{
+    return copy + (at - block);
+}
+
+static bool copy_member(struct member *m, const struct json_doc *from, const struct json_doc *to)
+{
+    if (m->own_name != NULL) {
+        size_t spelled = (size_t)(m->spelled - m->own_name);
+        m->own_name = m->name = copy_of(m->own_name, spelled + strlen(m->spelled) + 1);
+        m->spelled = m->own_name != NULL ? m->own_name + spelled : NULL;
+    } else {
+        m->name = moved(m->name, from->names, to->names);
+        m->spelled = moved(m->spelled, from->text, to->text);
+    }
+    if (m->own_raw != NULL)
+        m->own_raw = m->raw = strdup(m->own_raw);
+    else
+        m->raw = moved(m->raw, from->text, to->text);
+    return m->name != NULL && m->raw != NULL;
+}
+
 struct json_doc *json_copy(const struct json_doc *doc)
 {
-    struct buf text = BUF_INIT;
-    struct json_doc *copy = NULL;
-    if (json_print(doc, &text) == 0)
-        copy = json_parse(text.data, text.len, NULL, NULL);
-    buf_release(&text);
-    return copy;
+    struct json_doc *copy = doc->failed ? NULL : json_new();
+    if (copy == NULL)
+        return NULL;
+    *copy = (struct json_doc){.size = doc->size, .cap = doc->count + ROOM_TO_GROW};
+    copy->text = copy_of(doc->text, doc->size);
+    copy->names = copy_of(doc->names, doc->size);
+    copy->members = calloc(copy->cap, sizeof *copy->members);
+    bool whole = copy->members != NULL && (doc->size == 0 || (copy->text != NULL && copy->names != NULL));
+    for (size_t i = 0; i < doc->count && whole; i++) {
+        copy->members[copy->count] = doc->members[i];
+        whole = copy_member(&copy->members[copy->count++], doc, copy);
+    }
+    if (whole)
+        return copy;
+    json_free(copy);
+    return NULL;
 }
 
 void json_free(struct json_doc *doc)
@@ -85,9 +128,10 @@ static struct json_doc *build(const char *text, size_t n, const struct json_spot
     struct json_doc *doc = json_new();
     if (doc == NULL)
         return NULL;
-    doc->text = malloc(n + 1);
-    doc->names = malloc(n + 1);
-    doc->cap = count + 8; /* what acceptance adds */
+    doc->size = n + 1;
+    doc->text = malloc(doc->size);
+    doc->names = malloc(doc->size);
+    doc->cap = count + ROOM_TO_GROW;
     doc->members = calloc(doc->cap, sizeof *doc->members);
     if (doc->text == NULL || doc->names == NULL || doc->members == NULL) {
         json_free(doc);
@@ -134,7 +178,7 @@ const char *json_raw_at(const struct json_doc *doc, size_t i)
 static struct member *find(const struct json_doc *doc, const char *name)
 {
     for (size_t i = 0; i < doc->count; i++)
-        if (strcmp(doc->members[i].name, name) == 0)
+        if (doc->members[i].name[0] == name[0] && strcmp(doc->members[i].name, name) == 0)
             return &doc->members[i];
     return NULL;
 }
@@ -214,9 +258,10 @@ void json_set_string(struct json_doc *doc, const char *name, const char *text)
 
 void json_set_int(struct json_doc *doc, const char *name, int64_t value)
 {
-    char text[24];
-    snprintf(text, sizeof text, "%" PRId64, value);
-    json_set_raw(doc, name, text);
+    struct buf b = BUF_INIT;
+    buf_add_int(&b, value);
+    json_set_raw(doc, name, b.failed ? NULL : b.data);
+    buf_release(&b);
 }
 
 void json_remove(struct json_doc *doc, const char *name)
@@ -237,6 +282,7 @@ bool json_failed(const struct json_doc *doc)
 
 int json_print(const struct json_doc *doc, struct buf *out)
 {
+    buf_room(out, doc->size + PRINTED_MORE); /* most often all of it */
     buf_adds(out, "{\n");
     for (size_t i = 0; i < doc->count; i++) {
         buf_adds(out, "  ");
@@ -268,10 +314,25 @@ static void add_character(struct buf *out, const char *at, size_t len, long c)
         buf_add(out, at, len);
 }
 
+/* Bytes of printable ASCII that stand for themselves, from here on. */
+static size_t plain_length(const char *text, size_t n)
+{
+    size_t len = 0;
+    while (len < n && text[len] >= ' ' && text[len] < 0x7f && text[len] != '"' &&
+           text[len] != '\\')
+        len++;
+    return len;
+}
+
 void json_add_string(struct buf *out, const char *text, size_t n)
 {
     buf_addc(out, '"');
     for (size_t at = 0, len; at < n; at += len) {
+        len = plain_length(text + at, n - at);
+        if (len > 0) {
+            buf_add(out, text + at, len);
+            continue;
+        }
         long c = utf8_next(text + at, n - at, &len);
         add_character(out, text + at, len, c);
     }

@@ -17,6 +17,7 @@ struct claim {
     char file[FILE_NAME_MAX + 1];  /* and under which name */
     int lock;                      /* on the id; held until claim_release */
     struct job job;
+    bool silent;      /* it is known that the run wrote nothing */
     bool is_recorded; /* the document holds the run's result */
     struct buf result;             /* the document with its result, once made */
     enum fate fate;                /* with it */

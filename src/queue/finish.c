@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/sys.h"
+#include "base/text.h"
 #include "job/backoff.h"
 #include "queue/journal.h"
 #include "queue/logs.h"
@@ -68,8 +69,15 @@ static bool must_survive(const struct queue *q, const struct run *r)
 static void journal_run(struct queue *q, const struct claim *c, const char *event)
 {
     char more[160];
-    snprintf(more, sizeof more, ",\"run\":%d,\"attempt\":%d,\"duration_ms\":%lld,\"exit_code\":%d",
-             c->job.runs, c->name.attempts, (long long)c->job.duration_ms, c->job.exit_code);
+    struct text t = text_in(more, sizeof more);
+    text_adds(&t, ",\"run\":");
+    text_add_int(&t, c->job.runs);
+    text_adds(&t, ",\"attempt\":");
+    text_add_int(&t, c->name.attempts);
+    text_adds(&t, ",\"duration_ms\":");
+    text_add_int(&t, c->job.duration_ms);
+    text_adds(&t, ",\"exit_code\":");
+    text_add_int(&t, c->job.exit_code);
     journal_event(q, event, c->name.id, more);
 }
 

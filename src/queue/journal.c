@@ -11,11 +11,14 @@
 #include "base/clock.h"
 #include "base/io.h"
 #include "base/stamp.h"
+#include "base/text.h"
 
 /* The file of the day `at`, an ISO time, open; -1. */
 static int journal_file(struct queue *q, const char *at, char file[JOURNAL_FILE_LEN + 1])
 {
-    snprintf(file, JOURNAL_FILE_LEN + 1, "%.10s.jsonl", at);
+    struct text t = text_in(file, JOURNAL_FILE_LEN + 1);
+    text_add(&t, at, 10);
+    text_adds(&t, ".jsonl");
     if (q->journal_fd >= 0 && strcmp(q->journal_file, file) == 0)
         return q->journal_fd;
     journal_close(q);
@@ -35,7 +38,15 @@ void journal_event(struct queue *q, const char *event, const char *id, const cha
         return;
     if (q->journal_torn) /* what a full disk cut short gets a line of its own */
         buf_addc(&line, '\n');
-    buf_addf(&line, "{\"at\":\"%s\",\"event\":\"%s\",\"id\":\"%s\"%s}\n", at, event, id, more);
+    buf_adds(&line, "{\"at\":\"");
+    buf_adds(&line, at);
+    buf_adds(&line, "\",\"event\":\"");
+    buf_adds(&line, event);
+    buf_adds(&line, "\",\"id\":\"");
+    buf_adds(&line, id);
+    buf_addc(&line, '"');
+    buf_adds(&line, more);
+    buf_adds(&line, "}\n");
     if (!line.failed)
         q->journal_torn = io_write_all(fd, line.data, line.len) != 0;
     buf_release(&line);

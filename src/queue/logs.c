@@ -15,6 +15,7 @@
 #include "base/io.h"
 #include "base/num.h"
 #include "base/sys.h"
+#include "base/text.h"
 #include "queue/claim.h"
 #include "queue/find.h"
 #include "queue/quarantine.h"
@@ -30,7 +31,11 @@ void logs_name(const char *id, int run, enum logs_stream stream, char out[FILE_N
 
 void logs_worker_name(const char *token, enum logs_stream stream, char out[FILE_NAME_MAX + 1])
 {
-    snprintf(out, FILE_NAME_MAX + 1, ".%s.%s", token, suffixes[stream]);
+    struct text t = text_in(out, FILE_NAME_MAX + 1);
+    text_addc(&t, '.');
+    text_adds(&t, token);
+    text_addc(&t, '.');
+    text_adds(&t, suffixes[stream]);
 }
 
 static int open_log(struct queue *q, const char *file)
@@ -93,7 +98,7 @@ static int take_name(struct queue *q, const char *from, const char *to, struct c
 int logs_keep(struct queue *q, struct claim *c, bool *renamed)
 {
     int run = c->job.runs;
-    for (int s = LOGS_OUT; s <= LOGS_ERR; s++) {
+    for (int s = LOGS_OUT; s <= LOGS_ERR && !c->silent; s++) {
         char from[FILE_NAME_MAX + 1], to[FILE_NAME_MAX + 1];
         struct stat st;
         logs_worker_name(c->name.token, (enum logs_stream)s, from);

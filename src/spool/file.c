@@ -14,6 +14,7 @@
 
 #include "base/io.h"
 #include "base/sys.h"
+#include "base/text.h"
 
 #define TMP_TRIES 16
 
@@ -29,7 +30,10 @@ static int open_tmp(struct spool *sp, char tmp[FILE_NAME_MAX + 1])
 {
     const int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW;
     int fd = -1;
-    snprintf(tmp, FILE_NAME_MAX + 1, "%s.%lu", sp->token, sp->made++);
+    struct text t = text_in(tmp, FILE_NAME_MAX + 1);
+    text_adds(&t, sp->token);
+    text_addc(&t, '.');
+    text_add_uint(&t, sp->made++);
     for (int i = 0; i < TMP_TRIES; i++) {
         unsigned random;
         fd = io_open(sp->dir[DIR_TMP], tmp, flags, 0600);

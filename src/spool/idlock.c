@@ -151,9 +151,11 @@ bool idlock_exists(const struct spool *sp, const char *id)
 int idlock_note(int fd, const char *run)
 {
     struct stat st;
+    if (!*run)
+        return ftruncate(fd, 0);
     if (fstat(fd, &st) != 0 || (st.st_size > 0 && ftruncate(fd, 0) != 0))
         return -1;
-    if (*run && st.st_nlink == 0) {
+    if (st.st_nlink == 0) {
         errno = ESTALE;
         return -1;
     }

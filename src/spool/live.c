@@ -18,6 +18,7 @@
 #include "base/io.h"
 #include "base/num.h"
 #include "base/sys.h"
+#include "base/text.h"
 #include "spool/scan.h"
 
 static const char *const suffixes[] = {[LIVE_POOL] = ".pool", [LIVE_WORKER] = ".worker"};
@@ -29,40 +30,26 @@ static void file_name(const char *token, enum live_role role, char out[LIVE_FILE
 
 /* -- the record ---------------------------------------------------------- */
 
-struct text {
-    char bytes[LIVE_RECORD_LEN];
-    size_t len;
-};
-
-static void put(struct text *t, const char *s)
-{
-    while (*s && t->len < sizeof t->bytes - 1)
-        t->bytes[t->len++] = *s++;
-}
-
 static void put_line(struct text *t, const char *key, const char *value)
 {
-    put(t, key);
-    put(t, " ");
-    put(t, value);
-    put(t, "\n");
+    text_adds(t, key);
+    text_addc(t, ' ');
+    text_adds(t, value);
+    text_addc(t, '\n');
 }
 
 static void put_number(struct text *t, const char *key, uint64_t v)
 {
     char digits[24];
-    size_t at = sizeof digits - 1;
-    digits[at] = '\0';
-    do
-        digits[--at] = (char)('0' + v % 10);
-    while (v /= 10);
-    put_line(t, key, digits + at);
+    struct text number = text_in(digits, sizeof digits);
+    text_add_uint(&number, v);
+    put_line(t, key, digits);
 }
 
 int live_update(int fd, const struct live_record *r)
 {
-    struct text t;
-    t.len = 0;
+    char bytes[LIVE_RECORD_LEN + 1];
+    struct text t = text_in(bytes, sizeof bytes);
     put_line(&t, "token", r->token);
     put_line(&t, "pool", r->pool);
     put_number(&t, "pid", (uint64_t)r->pid);
@@ -74,13 +61,12 @@ int live_update(int fd, const struct live_record *r)
     put_number(&t, "births", (uint64_t)r->births);
     if (r->cgroup[0])
         put_line(&t, "cgroup", r->cgroup);
-    while (t.len < sizeof t.bytes)
-        t.bytes[t.len++] = '\n';
+    memset(bytes + t.len, '\n', LIVE_RECORD_LEN - t.len);
     ssize_t n;
     do
-        n = pwrite(fd, t.bytes, sizeof t.bytes, 0);
+        n = pwrite(fd, bytes, LIVE_RECORD_LEN, 0);
     while (n < 0 && errno == EINTR);
-    return n == (ssize_t)sizeof t.bytes ? 0 : -1;
+    return n == LIVE_RECORD_LEN ? 0 : -1;
 }
 
 static void take_number(const char *value, int64_t *out)

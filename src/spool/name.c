@@ -14,6 +14,7 @@
 
 #include "base/num.h"
 #include "base/sys.h"
+#include "base/text.h"
 
 #include <unistd.h>
 
@@ -230,14 +231,19 @@ void name_format(enum dir state, const struct name *n, char out[FILE_NAME_MAX + 
     char time[STAMP_NAME_LEN + 1] = HELD;
     if (!n->held)
         stamp_name_format(n->time_us, time);
-    if (state == DIR_PENDING || state == DIR_FAILED)
-        snprintf(out, FILE_NAME_MAX + 1, "%s.p%d.a%d.%s" SUFFIX, time, n->priority, n->attempts,
-                 n->id);
-    else if (state == DIR_PROCESSING)
-        snprintf(out, FILE_NAME_MAX + 1, "%s.p%d.a%d.w%s.%s" SUFFIX, time, n->priority,
-                 n->attempts, n->token, n->id);
-    else
-        snprintf(out, FILE_NAME_MAX + 1, "%s" SUFFIX, n->id);
+    struct text t = text_in(out, FILE_NAME_MAX + 1);
+    if (state <= DIR_PROCESSING) {
+        text_adds(&t, time);
+        text_adds(&t, ".p");
+        text_add_int(&t, n->priority);
+        text_adds(&t, ".a");
+        text_add_int(&t, n->attempts);
+        text_adds(&t, state == DIR_PROCESSING ? ".w" : "");
+        text_adds(&t, state == DIR_PROCESSING ? n->token : "");
+        text_addc(&t, '.');
+    }
+    text_adds(&t, n->id);
+    text_adds(&t, SUFFIX);
 }
 
 bool name_is_foreign(const char *file)

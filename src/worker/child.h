@@ -18,7 +18,9 @@
 
 #include "spool/live.h"
 
-#define CHILD_LOCK_FD 200 /* the lowest number the lock may get: scripts use 3 to 9 */
+/* The lowest number the lock may get: scripts use 3 to 9; and under 64, up to where a
+ * process has room without asking the kernel for more. */
+#define CHILD_LOCK_FD 60
 
 struct child {
     char *const *argv;  /* argv[0] is looked up by `path` */

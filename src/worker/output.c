@@ -13,6 +13,7 @@
 int output_open(struct output *o, struct queue *q)
 {
     o->cut = 0;
+    o->empty = false;
     for (int s = LOGS_OUT; s <= LOGS_ERR; s++) {
         char file[FILE_NAME_MAX + 1];
         if (o->fd[s] >= 0)
@@ -29,10 +30,14 @@ int output_open(struct output *o, struct queue *q)
 /* Writers append, so after the cut they go on at the new end. */
 void output_limit(struct output *o, int64_t max)
 {
-    for (int s = LOGS_OUT; s <= LOGS_ERR && max > 0; s++) {
+    o->empty = true;
+    for (int s = LOGS_OUT; s <= LOGS_ERR; s++) {
         struct stat st;
-        if (fstat(o->fd[s], &st) == 0 && st.st_size > max && ftruncate(o->fd[s], max) == 0)
+        if (fstat(o->fd[s], &st) != 0)
+            st.st_size = max;
+        if (max > 0 && st.st_size > max && ftruncate(o->fd[s], max) == 0)
             o->cut += st.st_size - max;
+        o->empty &= st.st_size == 0;
     }
 }
 
@@ -40,7 +45,7 @@ void output_next(struct output *o, bool renamed)
 {
     for (int s = LOGS_OUT; s <= LOGS_ERR; s++) {
         struct stat st;
-        if (o->fd[s] < 0)
+        if (o->fd[s] < 0 || (o->empty && !renamed))
             continue;
         if (renamed) {
             close(o->fd[s]);

@@ -13,9 +13,10 @@
 struct output {
     int fd[2]; /* by enum logs_stream; -1 not open */
     int64_t cut; /* bytes cut off in this run */
+    bool empty;  /* both, when output_limit looked last, and nobody writes any more */
 };
 
-#define OUTPUT_INIT {{-1, -1}, 0}
+#define OUTPUT_INIT {{-1, -1}, 0, false}
 
 /* Open what is not open. 0 or -1. */
 int output_open(struct output *o, struct queue *q);

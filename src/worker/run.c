@@ -62,16 +62,11 @@ struct env {
     struct buf own[5]; /* what we add */
 };
 
-static bool same_variable(const char *a, const char *b)
-{
-    size_t n = strcspn(a, "=");
-    return strncmp(a, b, n) == 0 && b[n] == '=';
-}
-
 static void env_set(struct env *e, char *entry)
 {
+    size_t name = strcspn(entry, "=") + 1; /* with its "=" */
     for (size_t i = 0; i < e->n; i++)
-        if (same_variable(entry, e->item[i])) {
+        if (e->item[i][0] == entry[0] && strncmp(entry, e->item[i], name) == 0) {
             e->item[i] = entry;
             return;
         }
@@ -81,12 +76,20 @@ static void env_set(struct env *e, char *entry)
 
 static void env_own(struct queue *q, const struct claim *c, struct env *e)
 {
-    buf_addf(&e->own[0], "QUEUECTL_JOB=%s/%s/%s", q->spool->path, dir_name(DIR_PROCESSING),
-             c->run);
-    buf_addf(&e->own[1], "QUEUECTL_JOB_ID=%s", c->name.id);
-    buf_addf(&e->own[2], "QUEUECTL_RUN=%d", c->job.runs + 1);
-    buf_addf(&e->own[3], "QUEUECTL_ATTEMPT=%d", c->name.attempts);
-    buf_addf(&e->own[4], "QUEUECTL_SPOOL=%s", q->spool->path);
+    buf_adds(&e->own[0], "QUEUECTL_JOB=");
+    buf_adds(&e->own[0], q->spool->path);
+    buf_addc(&e->own[0], '/');
+    buf_adds(&e->own[0], dir_name(DIR_PROCESSING));
+    buf_addc(&e->own[0], '/');
+    buf_adds(&e->own[0], c->run);
+    buf_adds(&e->own[1], "QUEUECTL_JOB_ID=");
+    buf_adds(&e->own[1], c->name.id);
+    buf_adds(&e->own[2], "QUEUECTL_RUN=");
+    buf_add_int(&e->own[2], c->job.runs + 1);
+    buf_adds(&e->own[3], "QUEUECTL_ATTEMPT=");
+    buf_add_int(&e->own[3], c->name.attempts);
+    buf_adds(&e->own[4], "QUEUECTL_SPOOL=");
+    buf_adds(&e->own[4], q->spool->path);
 }
 
 static void env_release(struct env *e)
@@ -403,6 +406,8 @@ static void record(struct running *r)
     output_limit(&r->w->output, r->w->q.settings.output_max);
     if (r->w->cancelled && r->why == WHY_TIMEOUT) /* asked for while it was being ended */
         r->why = WHY_CANCEL;
+    r->w->output.empty &= r->tree.empty;
+    r->c->silent = r->w->output.empty;
     explain(r, &error);
     fill_result(r, &run, buf_str(&error));
     if (r->c->job.detach && r->start_errno == 0)

@@ -64,7 +64,7 @@ is_file() { [ "$(cat "$1" 2>/dev/null)" = "$2" ]; }
     wait_until is_state look done
     q logs look
     # 0, 1, 2, the folder that ls reads, and the lock on the id.
-    [ "$(q logs look --stdout | sed -n 's/.* \([0-9]*\) -> .*/\1/p' | sort -n | tr '\n' ' ')" = '0 1 2 3 200 ' ]
+    [ "$(q logs look --stdout | sed -n 's/.* \([0-9]*\) -> .*/\1/p' | sort -n | tr '\n' ' ')" = '0 1 2 3 60 ' ]
 }
 
 @test "--if-none starts a pool where none lives, and is silent where one does" {
