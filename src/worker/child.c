@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -95,7 +94,7 @@ static pid_t start_in_cgroup(const struct child *c, struct report *f)
     return pid;
 }
 
-static pid_t start_blocked(const struct child *c, struct report *f)
+static pid_t start(const struct child *c, struct report *f)
 {
     pid_t pid = c->cgroup < 0 ? -1 : start_in_cgroup(c, f);
     if (c->cgroup >= 0 && (pid > 0 || errno != ENOTSUP))
@@ -106,13 +105,8 @@ static pid_t start_blocked(const struct child *c, struct report *f)
 pid_t child_start(const struct child *c, const char **where)
 {
     struct report f = {0, "start", 0};
-    sigset_t all, old;
-    sigfillset(&all);
-    /* No handler of ours may run in the child: it would write into our pipe. */
-    sigprocmask(SIG_SETMASK, &all, &old);
-    pid_t pid = start_blocked(c, &f);
+    pid_t pid = start(c, &f);
     int saved = errno;
-    sigprocmask(SIG_SETMASK, &old, NULL);
     *where = f.where;
     if (pid > 0 && f.errnum) {
         while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)

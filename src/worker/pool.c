@@ -23,11 +23,10 @@
 #include "worker/signals.h"
 
 #define NO_MEMORY_PAUSE_MS 200
-#define OWN_SLOTS 4
+#define OWN_SLOTS 3
 
 static void hear_signals(struct pool *p)
 {
-    signals_drain();
     for (int n = signals_stop(); n > 0; n--)
         care_stop(p, p->stopping == RUNNING ? STOPPING : STOPPING_NOW);
     if (signals_hangup()) {
@@ -42,22 +41,21 @@ static void hear_signals(struct pool *p)
     crew_reap(p);
 }
 
-/* The first slots are the signals, the watch, the intake's sync and the clock; then
- * one for each worker. */
-static int wait_for_something(struct pool *p, struct pollfd *fds)
+/* The first slots are the watch, the intake's sync and the clock; then one for each
+ * worker. */
+static int wait_for_something(struct pool *p, struct pollfd *fds, bool *signalled)
 {
     size_t n = p->members + OWN_SLOTS;
-    fds[0] = (struct pollfd){.fd = signals_fd(), .events = POLLIN};
-    fds[1] = (struct pollfd){.fd = watch_fd(p->watch), .events = POLLIN};
-    fds[2] = (struct pollfd){.fd = intake_fd(p), .events = POLLIN};
-    fds[3] = (struct pollfd){.fd = p->clock_fd, .events = POLLIN};
+    fds[0] = (struct pollfd){.fd = watch_fd(p->watch), .events = POLLIN};
+    fds[1] = (struct pollfd){.fd = intake_fd(p), .events = POLLIN};
+    fds[2] = (struct pollfd){.fd = p->clock_fd, .events = POLLIN};
     for (size_t i = 0; i < p->members; i++)
         fds[i + OWN_SLOTS] = (struct pollfd){.fd = p->member[i].fd, .events = POLLIN};
     int timeout = clock_poll_ms(p->wake_us, clock_mono_us());
     int interval = watch_interval_ms(p->watch);
     if (interval >= 0 && interval < timeout)
         timeout = interval;
-    return poll(fds, (nfds_t)n, timeout);
+    return signals_poll(fds, (nfds_t)n, timeout, signalled);
 }
 
 static int listen_once(struct pool *p)
@@ -68,16 +66,17 @@ static int listen_once(struct pool *p)
         poll(NULL, 0, NO_MEMORY_PAUSE_MS);
         return -1;
     }
-    int ready = wait_for_something(p, fds);
+    bool signalled;
+    int ready = wait_for_something(p, fds, &signalled);
     int saved = errno;
     for (size_t i = 0; i < n && ready > 0; i++)
         if (fds[i + OWN_SLOTS].revents)
             crew_hear(p, i);
-    if ((ready > 0 && fds[1].revents) || watch_interval_ms(p->watch) >= 0)
+    if ((ready > 0 && fds[0].revents) || watch_interval_ms(p->watch) >= 0)
         intake_events(p);
-    if (ready > 0 && fds[3].revents)
+    if (ready > 0 && fds[2].revents)
         sys_clock_heard(p->clock_fd); /* and look at it in the next round */
-    if (ready > 0 && fds[0].revents)
+    if (signalled)
         hear_signals(p);
     free(fds);
     errno = saved;

@@ -228,15 +228,17 @@ static int64_t next_deadline(const struct running *r)
     return next;
 }
 
-/* The reap comes first: a short job has ended before anybody looks. */
+static bool is_over(const struct running *r)
+{
+    return r->tree.leader_left && (r->tree.empty || (r->c->job.detach && r->why == WHY_NONE));
+}
+
 static void await(struct running *r)
 {
-    for (;;) {
-        tree_reap(&r->tree);
-        if (r->tree.leader_left && (r->tree.empty || (r->c->job.detach && r->why == WHY_NONE)))
-            return;
+    while (!is_over(r)) {
         act(r);
         worker_listen(r->w, next_deadline(r));
+        tree_reap(&r->tree);
     }
 }
 

@@ -1,81 +1,84 @@
+/* signals.c: blocked but for the moment of ppoll(2), signals need no pipe, and a child
+ * between vfork and exec no mask of its own: no handler of ours can run there.
+ *
+ * ppoll(2) that finds a descriptor ready does not look for signals: so that a flood of
+ * events cannot keep TERM waiting, what is pending is asked for then.
+ */
 #include "worker/signals.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <string.h>
-#include <unistd.h>
+#include <time.h>
 
-#define WRITE_TRIES 3
-
-static int pipe_fd[2] = {-1, -1};
 static volatile sig_atomic_t stops, hangups;
+static sigset_t while_waiting; /* the mask with what we count let through */
+
+static const int counted[] = {SIGTERM, SIGINT, SIGHUP, SIGCHLD};
+/* sys_writers() has a lease for a moment: whoever opens the file for writing just then
+ * makes the kernel send us SIGIO, which would end us.  A file-size limit is an error of
+ * a write, and no reason to die; nor is a peer that is gone. */
+static const int ignored[] = {SIGIO, SIGXFSZ, SIGPIPE};
+#define COUNT(array) (sizeof(array) / sizeof *(array))
 
 static void note(int sig)
 {
-    int saved = errno;
     if (sig == SIGTERM || sig == SIGINT)
         stops++;
     if (sig == SIGHUP)
         hangups++;
-    /* A full pipe is as good as a written one; of no other trouble should a signal be
-     * forgotten. */
-    for (int i = 0; i < WRITE_TRIES; i++)
-        if (write(pipe_fd[1], "", 1) == 1 || errno == EAGAIN)
-            break;
-    errno = saved;
 }
 
-static int set_up_pipe(void)
+static int set_all(const int *sig, size_t n, void (*handler)(int))
 {
-    if (pipe(pipe_fd) != 0)
-        return -1;
-    for (int i = 0; i < 2; i++)
-        if (fcntl(pipe_fd[i], F_SETFD, FD_CLOEXEC) != 0 ||
-            fcntl(pipe_fd[i], F_SETFL, O_NONBLOCK) != 0)
+    struct sigaction act;
+    memset(&act, 0, sizeof act);
+    sigemptyset(&act.sa_mask);
+    act.sa_handler = handler;
+    for (size_t i = 0; i < n; i++)
+        if (sigaction(sig[i], &act, NULL) != 0)
             return -1;
     return 0;
 }
 
 int signals_open(void)
 {
-    static const int counted[] = {SIGTERM, SIGINT, SIGHUP, SIGCHLD};
-    struct sigaction act;
     sigset_t heard;
     sigemptyset(&heard);
-    if (set_up_pipe() != 0)
+    for (size_t i = 0; i < COUNT(counted); i++)
+        sigaddset(&heard, counted[i]);
+    if (sigprocmask(SIG_BLOCK, &heard, &while_waiting) != 0)
         return -1;
-    memset(&act, 0, sizeof act);
-    sigemptyset(&act.sa_mask);
-    act.sa_handler = note;
-    act.sa_flags = SA_RESTART;
-    for (size_t i = 0; i < sizeof counted / sizeof *counted; i++)
-        if (sigaddset(&heard, counted[i]) != 0 || sigaction(counted[i], &act, NULL) != 0)
-            return -1;
-    act.sa_handler = SIG_IGN;
     /* Whoever started us may have had them blocked. */
-    if (sigprocmask(SIG_UNBLOCK, &heard, NULL) != 0)
+    for (size_t i = 0; i < COUNT(counted); i++)
+        sigdelset(&while_waiting, counted[i]);
+    if (set_all(counted, COUNT(counted), note) != 0)
         return -1;
-    /* sys_writers() has a lease for a moment: whoever opens the file for writing
-     * just then makes the kernel send us SIGIO, which would end us. */
-    if (sigaction(SIGIO, &act, NULL) != 0)
-        return -1;
-    /* A file-size limit is an error of a write, and no reason to die. */
-    if (sigaction(SIGXFSZ, &act, NULL) != 0)
-        return -1;
-    return sigaction(SIGPIPE, &act, NULL);
+    return set_all(ignored, COUNT(ignored), SIG_IGN);
 }
 
-int signals_fd(void)
+static bool any_pending(void)
 {
-    return pipe_fd[0];
+    sigset_t pending;
+    if (sigpending(&pending) != 0)
+        return false;
+    for (size_t i = 0; i < COUNT(counted); i++)
+        if (sigismember(&pending, counted[i]) == 1)
+            return true;
+    return false;
 }
 
-void signals_drain(void)
+int signals_poll(struct pollfd *fds, nfds_t n, int timeout_ms, bool *heard)
 {
-    char bytes[64];
-    while (read(pipe_fd[0], bytes, sizeof bytes) > 0)
-        continue;
+    static const struct timespec at_once = {0, 0};
+    struct timespec t = {timeout_ms / 1000, timeout_ms % 1000 * 1000000L};
+    int ready = ppoll(fds, n, timeout_ms < 0 ? NULL : &t, &while_waiting);
+    int saved = errno;
+    *heard = ready < 0 && saved == EINTR;
+    if (ready > 0 && any_pending())
+        *heard = ppoll(NULL, 0, &at_once, &while_waiting) < 0;
+    errno = saved;
+    return ready;
 }
 
 int signals_stop(void)
@@ -94,15 +97,13 @@ bool signals_hangup(void)
     return fresh;
 }
 
+/* What we catch exec(2) would reset, but not before it is too late: let through, a
+ * signal must find the child's own action. */
 void signals_reset_in_child(void)
 {
-    struct sigaction act;
-    memset(&act, 0, sizeof act);
-    sigemptyset(&act.sa_mask);
-    act.sa_handler = SIG_DFL;
-    for (int sig = 1; sig < NSIG; sig++)
-        sigaction(sig, &act, NULL); /* KILL, STOP and those of libc say no */
     sigset_t none;
+    set_all(counted, COUNT(counted), SIG_DFL);
+    set_all(ignored, COUNT(ignored), SIG_DFL);
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
 }

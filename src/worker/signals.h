@@ -1,14 +1,18 @@
-/* signals.h: signals become something poll(2) can wait for: handlers count and
- * write a byte into a pipe, nothing else. */
+/* signals.h: signals arrive while we wait, and at no other time: handlers count, and
+ * that is all they do.  A process that uses this was started with every action at its
+ * default (crew.c), or keeps what its caller had ignored. */
 #ifndef WORKER_SIGNALS_H
 #define WORKER_SIGNALS_H
 
+#include <poll.h>
 #include <stdbool.h>
 
-/* TERM, INT, HUP, CHLD are counted; PIPE is ignored. 0 or -1. */
+/* TERM, INT, HUP, CHLD are counted, and blocked from now on; PIPE and the like are
+ * ignored.  0 or -1. */
 int signals_open(void);
-int signals_fd(void);
-void signals_drain(void); /* empty the pipe: call after poll, before looking */
+
+/* As poll(2), and they are let through: *heard, one or more came.  With timeout_ms 0 too. */
+int signals_poll(struct pollfd *fds, nfds_t n, int timeout_ms, bool *heard);
 
 /* How often since the last call (TERM and INT together). */
 int signals_stop(void);

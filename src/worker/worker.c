@@ -85,7 +85,6 @@ static void hear_pool(struct worker *w)
 
 static void hear_signals(struct worker *w)
 {
-    signals_drain();
     for (int n = signals_stop(); n > 0; n--)
         raise_leaving(w, w->leaving == STAY ? LEAVE : NOW);
     if (signals_hangup() && w->log_file)
@@ -114,14 +113,15 @@ void worker_listen(struct worker *w, int64_t deadline_us)
     int64_t now = clock_mono_us();
     int timeout = deadline_us < 0 ? -1 : clock_poll_ms(deadline_us, now);
     int other = w->talk_fd >= 0 ? w->talk_fd : w->watch ? watch_fd(w->watch) : -1;
-    struct pollfd p[2] = {{.fd = signals_fd(), .events = POLLIN}, {.fd = other, .events = POLLIN}};
+    struct pollfd p = {.fd = other, .events = POLLIN};
+    bool signalled;
     if (w->watch && watch_interval_ms(w->watch) >= 0 &&
         (timeout < 0 || watch_interval_ms(w->watch) < timeout))
         timeout = watch_interval_ms(w->watch);
-    poll(p, 2, timeout);
-    if (p[0].revents)
+    int ready = signals_poll(&p, 1, timeout, &signalled);
+    if (signalled)
         hear_signals(w);
-    if (w->talk_fd >= 0 && p[1].revents)
+    if (w->talk_fd >= 0 && ready > 0)
         hear_pool(w);
     if (w->talk_fd < 0)
         look_at_control(w);

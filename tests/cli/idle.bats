@@ -10,9 +10,10 @@ teardown() {
     end_strays
 }
 
-# What strace saw, without the calls under way when it came, and its own words.
+# What strace saw, without its own words and the calls under way when it came: the
+# first of each process.
 calls() {
-    grep -v 'resuming interrupted' trace | grep -E '^[0-9]+ +[0-9:.]+ [a-z_0-9]+\(' || true
+    awk 'begun[$1]++' trace | grep -E '^[0-9]+ +[0-9:.]+ [a-z_0-9]+\(' || true
 }
 has_called() { [ -n "$(calls)" ]; }
 
