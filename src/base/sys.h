@@ -121,6 +121,10 @@ void sys_close_from(int first);
 int sys_clock_watch(void);
 void sys_clock_heard(int fd);
 
+/* Memory that processes can share: a descriptor for mmap(2), of so many bytes, all 0,
+ * closed by exec, with no name anywhere; -1 errno.  (memfd_create(2), SHM_ANON.) */
+int sys_shared_memory(size_t size);
+
 /* n random bytes from the kernel; aborts if there are none. */
 void sys_random(void *out, size_t n);
 

@@ -671,6 +671,22 @@ void sys_close_from(int first)
 #endif
 }
 
+int sys_shared_memory(size_t size)
+{
+#ifdef SHM_ANON
+    int fd = shm_open(SHM_ANON, O_RDWR | O_CLOEXEC, 0600);
+    if (fd < 0 || ftruncate(fd, (off_t)size) == 0)
+        return fd;
+    int saved = errno;
+    close(fd);
+    errno = saved;
+#else
+    (void)size;
+    errno = ENOSYS;
+#endif
+    return -1;
+}
+
 /* EVFILT_TIMER with NOTE_ABSTIME fires later or sooner, and tells of no step. */
 int sys_clock_watch(void)
 {

@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/stat.h>
@@ -272,6 +273,17 @@ void sys_clock_heard(int fd)
 {
     uint64_t times;
     (void)io_read(fd, &times, sizeof times);
+}
+
+int sys_shared_memory(size_t size)
+{
+    int fd = memfd_create("queuectl", MFD_CLOEXEC);
+    if (fd < 0 || ftruncate(fd, (off_t)size) == 0)
+        return fd;
+    int saved = errno;
+    close(fd);
+    errno = saved;
+    return -1;
 }
 
 void sys_random(void *out, size_t n)

@@ -26,7 +26,6 @@
 
 #define COUNT_MAX 10000
 #define READY_FD 3
-#define TALK_FD 3
 #define STOP_LOOK_MS 20
 #define STOP_SAY_ROUND 8 /* what ends at once needs no word */
 
@@ -151,6 +150,7 @@ static int run_serve(struct call *c)
     struct worker_options o = {.spool = c->spool,
                                .pool = option_value(c, "pool"),
                                .talk_fd = TALK_FD,
+                               .board_fd = option_on(c, "board") ? BOARD_FD : -1,
                                .log_file = option_on(c, "log-file")};
     if (!o.pool) {
         say("worker serve is started by a pool");
@@ -302,6 +302,7 @@ static const struct option pool_options[] = {{0, "count", "N", "workers; 0: the 
 
 static const struct option serve_options[] = {{0, "pool", "TOKEN", "its pool"},
                                               {0, "log-file", NULL, "stderr is the log file"},
+                                              {0, "board", NULL, "it shares the pool's board"},
                                               {0}};
 
 static const struct command subs[] = {

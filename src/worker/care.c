@@ -380,7 +380,7 @@ static void safety_look(struct pool *p, int64_t now)
                 p->sweep_due = true;
             }
         p->look_for_orphans = true; /* the event of a death comes before its lock is free */
-        p->folders_due = p->settings_due = p->look_at_control = true;
+        p->folders_due = p->settings_due = p->look_at_control = p->pools_due = true;
         spool_reserve_restore(p->q.spool);
         crew_reap(p); /* a signal may have been lost */
         check_journal(p);
@@ -394,9 +394,36 @@ static void safety_look(struct pool *p, int64_t now)
     pool_wake_at(p, p->safety_us);
 }
 
+/* -- other pools --------------------------------------------------------- */
+
+struct census {
+    const char *own;
+    unsigned rank, pools;
+};
+
+static void count_pool(const struct live_record *r, bool alive, void *arg)
+{
+    struct census *c = arg;
+    if (r->role != LIVE_POOL || !alive)
+        return;
+    c->pools++;
+    c->rank += strcmp(r->token, c->own) < 0;
+}
+
+void care_count_pools(struct pool *p)
+{
+    struct census c = {.own = p->q.spool->token};
+    if (!p->pools_due)
+        return;
+    p->pools_due = false;
+    if (live_each(p->q.spool, count_pool, &c) == 0 && c.pools > 0)
+        index_share(p->index, c.rank, c.pools);
+}
+
 void care_work(struct pool *p, int64_t now)
 {
     safety_look(p, now);
+    care_count_pools(p);
     check_folders(p, now);
     take_settings(p);
     look_at_control(p, now);
@@ -435,7 +462,7 @@ static bool nothing_left(struct pool *p)
 bool care_is_drained(struct pool *p, int64_t now)
 {
     if (!p->o->drain || p->stopping != RUNNING || !crew_is_idle(p) || !intake_idle(p) ||
-        index_has_ready(p->index) || p->orphans > 0)
+        index_has_ready(p->index) || !board_is_empty(p->board) || p->orphans > 0)
         return false;
     if (now < p->drain_us) {
         pool_wake_at(p, p->drain_us);

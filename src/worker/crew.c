@@ -13,12 +13,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "worker/pool_state.h"
+#include "worker/worker.h"
 
 #define YOUNG_US (1 * US_PER_SEC)
 #define THROTTLE_FIRST_US (200 * US_PER_MS)
@@ -29,7 +31,6 @@
 #define TROUBLED_AGAIN_US (10 * US_PER_SEC) /* longer than care.c pauses: others get their turn */
 #define UNSAID_AGAIN_US (200 * US_PER_MS)
 #define READY_TRIES 3
-#define TALK_FD 3
 
 extern char **environ;
 
@@ -40,18 +41,24 @@ static int spawn_worker(struct pool *p, int fd, pid_t *pid)
     posix_spawn_file_actions_t files;
     posix_spawnattr_t attr;
     sigset_t none, defaults;
-    char log_file[] = "--log-file";
+    char log_file[] = "--log-file", board[] = "--board";
     char *argv[] = {(char[]){"queuectl"},    (char[]){"worker"}, (char[]){"serve"},
                     (char[]){"--spool"},     p->q.spool->path,   (char[]){"--pool"},
-                    p->q.spool->token,       NULL,                 NULL};
+                    p->q.spool->token,       NULL,                 NULL,
+                    NULL};
+    char **more = argv + 7;
     if (p->o->log_file)
-        argv[7] = log_file;
+        *more++ = log_file;
+    if (p->board)
+        *more++ = board;
     sigemptyset(&none);
     sigfillset(&defaults);
     posix_spawn_file_actions_init(&files);
     posix_spawnattr_init(&attr);
     posix_spawn_file_actions_addopen(&files, 0, "/dev/null", O_RDONLY, 0);
     posix_spawn_file_actions_adddup2(&files, fd, TALK_FD);
+    if (p->board)
+        posix_spawn_file_actions_adddup2(&files, p->board_fd, BOARD_FD);
     posix_spawnattr_setpgroup(&attr, 0);
     posix_spawnattr_setsigmask(&attr, &none);
     posix_spawnattr_setsigdefault(&attr, &defaults);
@@ -172,6 +179,7 @@ static void dismiss_surplus(struct pool *p)
 
 void crew_stop(struct pool *p, bool now)
 {
+    crew_withdraw(p);
     for (size_t i = 0; i < p->members; i++) {
         p->member[i].told_to_leave = true;
         tell(p, &p->member[i], now ? TALK_NOW : TALK_LEAVE, DIR_PENDING, "");
@@ -209,8 +217,10 @@ static void say_death(struct pool *p, const struct member *m, int status, int64_
  * not, the next one finds the name gone. */
 static void take_offer_back(struct pool *p, struct member *m)
 {
-    if (m->busy)
+    if (m->busy && m->offered[0])
         intake_offer_again(p, m->offered_dir, m->offered, 0);
+    if (m->busy && p->board) /* perhaps with a name from the board */
+        intake_rescan(p);
     m->busy = false;
 }
 
@@ -264,20 +274,40 @@ void crew_say_ready(struct pool *p)
     p->ready_fd = -1;
 }
 
+/* Of runs that went well the board has the count, and nothing is said. */
+static void heard_of_job(struct pool *p, struct member *m, const struct talk *t)
+{
+    uint64_t won = board_sum(p->board, BOARD_WON);
+    p->throttle_us = 0; /* workers work */
+    p->seen_empty = false;
+    if (won != p->won_seen)
+        care_heard(p, END_RAN);
+    p->won_seen = won;
+    care_heard(p, (enum talk_end)t->end);
+    if (t->end != END_RAN && t->end != END_GONE)
+        intake_offer_again(p, (enum dir)t->dir, t->name,
+                           care_is_troubled(p) ? TROUBLED_AGAIN_US : OFFER_AGAIN_US);
+    if (strcmp(t->name, m->offered) == 0)
+        m->offered[0] = '\0';
+}
+
 static void hear(struct pool *p, struct member *m, const struct talk *t)
 {
-    if (t->op == TALK_READY) {
+    switch ((enum talk_op)t->op) {
+    case TALK_READY:
         m->ready = true;
         snprintf(m->token, sizeof m->token, "%s", t->name);
         crew_say_ready(p);
-    } else if (t->op == TALK_IDLE) {
+        break;
+    case TALK_IDLE:
         m->busy = false;
-        p->throttle_us = 0; /* workers work */
-        p->seen_empty = false;
-        care_heard(p, (enum talk_end)t->end);
-        if (t->end != END_RAN && t->end != END_GONE)
-            intake_offer_again(p, (enum dir)t->dir, t->name,
-                               care_is_troubled(p) ? TROUBLED_AGAIN_US : OFFER_AGAIN_US);
+        heard_of_job(p, m, t);
+        break;
+    case TALK_BACK:
+        heard_of_job(p, m, t);
+        break;
+    default: /* TALK_LOW: the dispatch that follows is all it asks for */
+        break;
     }
 }
 
@@ -296,23 +326,66 @@ void crew_hear(struct pool *p, size_t i)
     }
 }
 
+void crew_withdraw(struct pool *p)
+{
+    enum dir d;
+    char file[FILE_NAME_MAX + 1];
+    while (board_take(p->board, &d, file))
+        intake_offer_again(p, d, file, 0);
+}
+
+/* Something that came since is better than the last name there. */
+static bool is_surpassed(const struct pool *p)
+{
+    struct name n;
+    return !board_is_empty(p->board) && name_parse(p->posted_dir, p->posted, &n) &&
+           index_beats(p->index, &n, p->posted);
+}
+
+/* The best name; one of another pool's share only where it is there still. */
+static bool pop(struct pool *p, enum dir *d, char file[FILE_NAME_MAX + 1])
+{
+    bool others;
+    struct stat st;
+    while (index_pop(p->index, d, file, &others))
+        if (!others || fstatat(p->q.spool->dir[*d], file, &st, AT_SYMLINK_NOFOLLOW) == 0 ||
+            errno != ENOENT)
+            return true;
+    return false;
+}
+
+/* While a scan goes on every name has to be in the index, or it would be found anew. */
+static void post(struct pool *p)
+{
+    while (board_has_room(p->board) && !p->scan.dir && !p->scan_due &&
+           pop(p, &p->posted_dir, p->posted))
+        board_put(p->board, p->posted_dir, p->posted);
+}
+
+/* To the idle first; what then is left over is for the board. */
 static void dispatch(struct pool *p)
 {
+    bool any_works = false;
+    if (is_surpassed(p))
+        crew_withdraw(p);
     for (size_t i = 0; i < p->members; i++) {
         struct member *m = &p->member[i];
         struct talk t;
         enum dir d;
+        any_works |= m->busy && !m->told_to_leave;
         if (!m->ready || m->busy || m->told_to_leave || m->fd < 0)
             continue;
-        if (!index_pop(p->index, &d, t.name))
+        if (!board_take(p->board, &d, t.name) && !pop(p, &d, t.name))
             return;
         if (talk_send(m->fd, TALK_RUN, d, END_RAN, t.name) == 0) {
-            m->busy = true;
+            m->busy = any_works = true;
             m->offered_dir = d;
             snprintf(m->offered, sizeof m->offered, "%s", t.name);
         } else
             intake_offer_again(p, d, t.name, 0);
     }
+    if (any_works)
+        post(p);
 }
 
 void crew_work(struct pool *p, int64_t now)
@@ -320,8 +393,12 @@ void crew_work(struct pool *p, int64_t now)
     hire_missing(p, now);
     if (p->stopping == RUNNING && count_staying(p) > p->want)
         dismiss_surplus(p);
-    if (p->stopping == RUNNING && index_has_ready(p->index) && care_may_claim(p, now))
+    if (p->stopping != RUNNING || (!index_has_ready(p->index) && board_is_empty(p->board)))
+        return;
+    if (care_may_claim(p, now))
         dispatch(p);
+    else
+        crew_withdraw(p);
 }
 
 bool crew_is_idle(const struct pool *p)
@@ -360,6 +437,7 @@ void crew_release(struct pool *p)
         if (p->member[i].fd >= 0)
             close(p->member[i].fd);
     free(p->member);
+    board_close(p->board, p->board_fd);
     if (p->ready_fd >= 0)
         close(p->ready_fd);
 }

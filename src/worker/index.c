@@ -1,6 +1,12 @@
-/* index.c: entries in one array, two binary heaps and a hash table of their
+/* index.c: entries in one array, three binary heaps and a hash table of their
  * numbers: 32 bytes an entry, 8 to 16 for the table, 4 for the heap, beside the
  * name.
+ *
+ * Where several pools share a spool, each would offer the same names first, and all
+ * but one of their claims would be lost.  So each has its share of the names, by their
+ * hash, and takes those first, among names of one priority.  One of the others' is
+ * taken when nothing else is left, or when it still waits after PASS_MAX of our own
+ * have gone before it: then its pool is busy, or gone.
  */
 #include "worker/index.h"
 
@@ -9,6 +15,8 @@
 #include <string.h>
 
 #define NONE UINT32_MAX
+#define PASS_MAX 16    /* for each pool */
+#define SHARE_BITS 1024 /* not those that choose the place in the table */
 
 struct entry {
     char *file; /* NULL: free, and pos links to the next free one */
@@ -17,9 +25,11 @@ struct entry {
     uint32_t pos; /* in its heap */
     int8_t priority;
     uint8_t dir;
-    bool ready;
+    uint8_t heap;
     uint8_t seen; /* the scan that saw it last */
 };
+
+enum { OWN, OTHERS, LATER, HEAPS }; /* the first two are ready */
 
 struct heap {
     uint32_t *slot;
@@ -31,7 +41,9 @@ struct index {
     size_t used, cap; /* entries ever used, allocated */
     uint32_t free;
     size_t count;
-    struct heap ready, later;
+    struct heap heap[HEAPS];
+    unsigned rank, pools; /* our share: 0 of 1 is all */
+    size_t passed;        /* own ones taken since one of the others' waits longer */
     uint32_t *table; /* NONE or an entry's number; linear probing */
     size_t table_size;
     uint8_t scan[STATE_COUNT];
@@ -39,11 +51,9 @@ struct index {
 
 /* -- the heaps ----------------------------------------------------------- */
 
-static bool before(const struct index *x, bool ready, uint32_t a, uint32_t b)
+static bool runs_before(const struct index *x, uint32_t a, uint32_t b)
 {
     const struct entry *p = &x->entry[a], *q = &x->entry[b];
-    if (!ready)
-        return p->wake_us < q->wake_us;
     if (p->priority != q->priority)
         return p->priority > q->priority;
     if (p->due_us != q->due_us)
@@ -51,9 +61,9 @@ static bool before(const struct index *x, bool ready, uint32_t a, uint32_t b)
     return strcmp(p->file, q->file) < 0;
 }
 
-static struct heap *heap_of(struct index *x, bool ready)
+static bool before(const struct index *x, int heap, uint32_t a, uint32_t b)
 {
-    return ready ? &x->ready : &x->later;
+    return heap == LATER ? x->entry[a].wake_us < x->entry[b].wake_us : runs_before(x, a, b);
 }
 
 static void put(struct index *x, struct heap *h, size_t at, uint32_t e)
@@ -62,24 +72,24 @@ static void put(struct index *x, struct heap *h, size_t at, uint32_t e)
     x->entry[e].pos = (uint32_t)at;
 }
 
-static void sift_up(struct index *x, bool ready, size_t at)
+static void sift_up(struct index *x, int heap, size_t at)
 {
-    struct heap *h = heap_of(x, ready);
+    struct heap *h = &x->heap[heap];
     uint32_t e = h->slot[at];
-    for (; at > 0 && before(x, ready, e, h->slot[(at - 1) / 2]); at = (at - 1) / 2)
+    for (; at > 0 && before(x, heap, e, h->slot[(at - 1) / 2]); at = (at - 1) / 2)
         put(x, h, at, h->slot[(at - 1) / 2]);
     put(x, h, at, e);
 }
 
-static void sift_down(struct index *x, bool ready, size_t at)
+static void sift_down(struct index *x, int heap, size_t at)
 {
-    struct heap *h = heap_of(x, ready);
+    struct heap *h = &x->heap[heap];
     uint32_t e = h->slot[at];
     for (;;) {
         size_t child = 2 * at + 1;
-        if (child + 1 < h->n && before(x, ready, h->slot[child + 1], h->slot[child]))
+        if (child + 1 < h->n && before(x, heap, h->slot[child + 1], h->slot[child]))
             child++;
-        if (child >= h->n || !before(x, ready, h->slot[child], e))
+        if (child >= h->n || !before(x, heap, h->slot[child], e))
             break;
         put(x, h, at, h->slot[child]);
         at = child;
@@ -87,25 +97,25 @@ static void sift_down(struct index *x, bool ready, size_t at)
     put(x, h, at, e);
 }
 
-static void heap_push(struct index *x, bool ready, uint32_t e)
+static void heap_push(struct index *x, int heap, uint32_t e)
 {
-    struct heap *h = heap_of(x, ready);
-    x->entry[e].ready = ready;
+    struct heap *h = &x->heap[heap];
+    x->entry[e].heap = (uint8_t)heap;
     h->slot[h->n] = e;
-    sift_up(x, ready, h->n++);
+    sift_up(x, heap, h->n++);
 }
 
 static void heap_remove(struct index *x, uint32_t e)
 {
-    bool ready = x->entry[e].ready;
-    struct heap *h = heap_of(x, ready);
+    int heap = x->entry[e].heap;
+    struct heap *h = &x->heap[heap];
     size_t at = x->entry[e].pos;
     uint32_t last = h->slot[--h->n];
     if (last == e)
         return;
     put(x, h, at, last);
-    sift_up(x, ready, at);
-    sift_down(x, ready, x->entry[last].pos);
+    sift_up(x, heap, at);
+    sift_down(x, heap, x->entry[last].pos);
 }
 
 /* -- the table ----------------------------------------------------------- */
@@ -169,13 +179,15 @@ static bool grow(struct index *x)
     struct entry *entry = realloc(x->entry, cap * sizeof *entry);
     if (entry)
         x->entry = entry;
-    uint32_t *ready = entry ? realloc(x->ready.slot, cap * sizeof *ready) : NULL;
-    if (ready)
-        x->ready.slot = ready;
-    uint32_t *later = ready ? realloc(x->later.slot, cap * sizeof *later) : NULL;
-    if (later)
-        x->later.slot = later;
-    if (!later || !table_resize(x, 2 * cap))
+    if (!entry)
+        return false;
+    for (int heap = 0; heap < HEAPS; heap++) {
+        uint32_t *slot = realloc(x->heap[heap].slot, cap * sizeof *slot);
+        if (!slot)
+            return false;
+        x->heap[heap].slot = slot;
+    }
+    if (!table_resize(x, 2 * cap))
         return false;
     x->cap = cap;
     return true;
@@ -210,6 +222,7 @@ struct index *index_new(void)
     if (!x)
         return NULL;
     x->free = NONE;
+    x->pools = 1;
     if (!grow(x)) {
         index_free(x);
         return NULL;
@@ -221,7 +234,9 @@ void index_clear(struct index *x)
 {
     for (size_t i = 0; i < x->used; i++)
         free(x->entry[i].file);
-    x->used = x->count = x->ready.n = x->later.n = 0;
+    x->used = x->count = 0;
+    for (int heap = 0; heap < HEAPS; heap++)
+        x->heap[heap].n = 0;
     x->free = NONE;
     memset(x->table, 0xff, x->table_size * sizeof *x->table);
 }
@@ -233,8 +248,8 @@ void index_free(struct index *x)
     for (size_t i = 0; i < x->used; i++)
         free(x->entry[i].file);
     free(x->entry);
-    free(x->ready.slot);
-    free(x->later.slot);
+    for (int heap = 0; heap < HEAPS; heap++)
+        free(x->heap[heap].slot);
     free(x->table);
     free(x);
 }
@@ -246,6 +261,12 @@ bool index_has(const struct index *x, enum dir d, const char *file)
         return false;
     x->entry[e].seen = x->scan[d];
     return true;
+}
+
+static int share_of(const struct index *x, uint32_t e)
+{
+    const struct entry *of = &x->entry[e];
+    return x->pools <= 1 || hash(of->dir, of->file) / SHARE_BITS % x->pools == x->rank ? OWN : OTHERS;
 }
 
 bool index_add(struct index *x, enum dir d, const char *file, const struct name *n,
@@ -268,41 +289,95 @@ bool index_add(struct index *x, enum dir d, const char *file, const struct name 
         return false;
     }
     x->table[probe(x, (uint8_t)d, file)] = e;
-    heap_push(x, wake_us <= now_us, e);
+    heap_push(x, wake_us <= now_us ? share_of(x, e) : LATER, e);
     x->count++;
     return true;
 }
 
 void index_wake(struct index *x, int64_t now_us)
 {
-    while (x->later.n > 0 && x->entry[x->later.slot[0]].wake_us <= now_us) {
-        uint32_t e = x->later.slot[0];
+    const struct heap *later = &x->heap[LATER];
+    while (later->n > 0 && x->entry[later->slot[0]].wake_us <= now_us) {
+        uint32_t e = later->slot[0];
         heap_remove(x, e);
-        heap_push(x, true, e);
+        heap_push(x, share_of(x, e), e);
     }
+}
+
+void index_share(struct index *x, unsigned rank, unsigned pools)
+{
+    if (rank == x->rank && pools == x->pools)
+        return;
+    x->rank = rank;
+    x->pools = pools;
+    x->passed = 0;
+    x->heap[OWN].n = x->heap[OTHERS].n = 0;
+    for (uint32_t e = 0; e < x->used; e++)
+        if (x->entry[e].file && x->entry[e].heap != LATER)
+            heap_push(x, share_of(x, e), e);
 }
 
 void index_shift(struct index *x, enum dir d, int64_t by_us)
 {
-    for (size_t i = 0; i < x->later.n; i++) {
-        struct entry *e = &x->entry[x->later.slot[i]];
+    const struct heap *later = &x->heap[LATER];
+    for (size_t i = 0; i < later->n; i++) {
+        struct entry *e = &x->entry[later->slot[i]];
         if (e->dir == d)
             e->wake_us += by_us;
     }
-    for (size_t i = x->later.n / 2; i-- > 0;)
-        sift_down(x, false, i);
+    for (size_t i = later->n / 2; i-- > 0;)
+        sift_down(x, LATER, i);
 }
 
 bool index_has_ready(const struct index *x)
 {
-    return x->ready.n > 0;
+    return x->heap[OWN].n > 0 || x->heap[OTHERS].n > 0;
 }
 
-bool index_pop(struct index *x, enum dir *d, char file[FILE_NAME_MAX + 1])
+/* The first of a heap, NONE: it is empty. */
+static uint32_t top(const struct index *x, int heap)
 {
-    if (x->ready.n == 0)
+    return x->heap[heap].n > 0 ? x->heap[heap].slot[0] : NONE;
+}
+
+/* Which to take; *waits: one of the others' runs before it. */
+static uint32_t choose(const struct index *x, bool *waits)
+{
+    uint32_t own = top(x, OWN), other = top(x, OTHERS);
+    *waits = own != NONE && other != NONE && runs_before(x, other, own);
+    if (own == NONE || (*waits && (x->entry[other].priority > x->entry[own].priority ||
+                                   x->passed >= (size_t)PASS_MAX * x->pools)))
+        return other;
+    return own;
+}
+
+bool index_beats(const struct index *x, const struct name *n, const char *file)
+{
+    bool waits;
+    uint32_t e = choose(x, &waits);
+    if (e == NONE)
         return false;
-    uint32_t e = x->ready.slot[0];
+    const struct entry *best = &x->entry[e];
+    if (best->heap == OTHERS && best->priority == n->priority)
+        return false;
+    if (best->priority != n->priority)
+        return best->priority > n->priority;
+    if (best->due_us != n->time_us)
+        return best->due_us < n->time_us;
+    return strcmp(best->file, file) < 0;
+}
+
+bool index_pop(struct index *x, enum dir *d, char file[FILE_NAME_MAX + 1], bool *others)
+{
+    bool waits;
+    uint32_t e = choose(x, &waits);
+    if (e == NONE)
+        return false;
+    *others = x->entry[e].heap == OTHERS;
+    if (!waits)
+        x->passed = 0;
+    else if (!*others)
+        x->passed++;
     *d = (enum dir)x->entry[e].dir;
     snprintf(file, FILE_NAME_MAX + 1, "%s", x->entry[e].file);
     entry_drop(x, e);
@@ -311,7 +386,8 @@ bool index_pop(struct index *x, enum dir *d, char file[FILE_NAME_MAX + 1])
 
 int64_t index_next_wake(const struct index *x)
 {
-    return x->later.n > 0 ? x->entry[x->later.slot[0]].wake_us : INT64_MAX;
+    uint32_t next = top(x, LATER);
+    return next != NONE ? x->entry[next].wake_us : INT64_MAX;
 }
 
 size_t index_count(const struct index *x)

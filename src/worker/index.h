@@ -1,6 +1,6 @@
 /* index.h: the names of waiting jobs that a pool knows, in the order to run.
  *
- *   ready: due now; by priority, then due time, then name
+ *   ready: due now; by priority, then due time, then name (but see index_share)
  *   later: by the time they wake
  *
  * In memory only, made from scans and events; a name that is gone costs a
@@ -32,10 +32,17 @@ bool index_has(const struct index *x, enum dir d, const char *file);
 /* Make ready what has woken. */
 void index_wake(struct index *x, int64_t now_us);
 
-/* Take the best ready one out; false: none.  file is copied. */
-bool index_pop(struct index *x, enum dir *d, char file[FILE_NAME_MAX + 1]);
+/* Of so many pools this is the one with that rank (from 0), and takes its share first;
+ * at the start there is one. */
+void index_share(struct index *x, unsigned rank, unsigned pools);
+
+/* Take the best ready one out; false: none.  file is copied.  *others: it is of another
+ * pool's share, which may well have claimed it. */
+bool index_pop(struct index *x, enum dir *d, char file[FILE_NAME_MAX + 1], bool *others);
 /* Look at it without taking it out. */
 bool index_has_ready(const struct index *x);
+/* Does the best ready one run before this one, which is not in the index? */
+bool index_beats(const struct index *x, const struct name *n, const char *file);
 
 /* The clock was set by so much: those of d that wait wake as long from now as
  * before. */

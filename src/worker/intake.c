@@ -295,6 +295,7 @@ static int seen_in_scan(const char *file, void *arg)
 
 static void begin_scan(struct pool *p, enum dir d)
 {
+    crew_withdraw(p);
     p->scan_due &= ~(1u << d);
     dirstamp_changed(&p->stamp[d], p->q.spool->dir[d]);
     if (scan_open(&p->scan, p->q.spool, d) != 0) {
@@ -381,6 +382,7 @@ static void event(unsigned dir, enum watch_what what, const char *file, void *ar
     case DIR_WORKERS:
         if (what != WATCH_APPEARED && what != WATCH_GONE)
             pool_heard_of_death(p);
+        p->pools_due = true;
         break;
     default: /* the root */
         p->folders_due |= file && dir_is_folder(file);

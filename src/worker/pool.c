@@ -130,9 +130,20 @@ static int set_up(struct pool *p)
         log_warn("%s; the rest is in force", p->q.settings_err.text);
     doubles_mend(&p->q);
     p->want = (size_t)(p->o->count > 0 ? p->o->count : p->q.settings.count);
-    p->look_for_orphans = p->look_at_control = p->sweep_due = true;
+    p->look_for_orphans = p->look_at_control = p->sweep_due = p->pools_due = true;
     p->began_us = clock_wall_us();
+    p->board = board_make(&p->board_fd);
     return 0;
+}
+
+static void say_stopped(const struct pool *p)
+{
+    uint64_t won = board_sum(p->board, BOARD_WON), lost = board_sum(p->board, BOARD_LOST);
+    if (won + lost > 0)
+        log_note("stopped; claims: %llu won, %llu lost to others", (unsigned long long)won,
+                 (unsigned long long)lost);
+    else
+        log_note("stopped");
 }
 
 /* Did a job die since we began? By the moment its file came into dead/. */
@@ -165,7 +176,7 @@ static int tear_down(struct pool *p)
 int pool_run(const struct pool_options *o, struct err *err)
 {
     struct pool p = {.o = o, .err = err, .ready_fd = o->ready_fd, .record_fd = -1,
-                     .clock_fd = -1};
+                     .clock_fd = -1, .board_fd = -1};
     log_open("pool", STDERR_FILENO);
     if (o->ready_fd >= 0)
         sys_close_from(o->ready_fd + 1);
@@ -177,9 +188,10 @@ int pool_run(const struct pool_options *o, struct err *err)
         log_note("started with %zu worker%s on %s", p.want, p.want == 1 ? "" : "s",
                  p.q.spool->path);
         crew_work(&p, clock_mono_us());
+        care_count_pools(&p);
         intake_first_scan(&p);
         loop(&p);
-        log_note("stopped");
+        say_stopped(&p);
     }
     return tear_down(&p);
 }

@@ -21,6 +21,7 @@
 #include "spool/scan.h"
 #include "spool/watch.h"
 #include "worker/aside.h"
+#include "worker/board.h"
 #include "worker/dropped.h"
 #include "worker/index.h"
 #include "worker/pool.h"
@@ -60,6 +61,11 @@ struct pool {
     int ready_fd;
     int64_t hire_us;   /* monotonic: not before (throttle) */
     int64_t throttle_us;
+    struct board *board;      /* NULL: there is none */
+    int board_fd;
+    enum dir posted_dir;      /* the last name put on it */
+    char posted[FILE_NAME_MAX + 1];
+    uint64_t won_seen;        /* of the claims that workers count there */
 
     /* intake.c */
     struct watch *watch;
@@ -98,6 +104,7 @@ struct pool {
     bool paused;
     bool look_at_control;
     bool settings_due;
+    bool pools_due;           /* one came or went */
     bool folders_due;
     int64_t folders_us;       /* monotonic: not before, after trouble */
     int64_t again_us;         /* the same for control/ and processing/ */
@@ -140,6 +147,7 @@ void crew_reap(struct pool *p);
 void crew_hear(struct pool *p, size_t i);
 void crew_tell_all(struct pool *p, enum talk_op op, const char *name);
 void crew_stop(struct pool *p, bool now);
+void crew_withdraw(struct pool *p);              /* all names from the board */
 bool crew_is_idle(const struct pool *p);
 bool crew_has_token(const struct pool *p, const char *token);
 bool crew_cancel(struct pool *p, const char *run);
@@ -154,6 +162,7 @@ bool care_may_claim(struct pool *p, int64_t now);
 void care_heard(struct pool *p, enum talk_end end);     /* how a claim went */
 bool care_is_troubled(const struct pool *p);            /* claim after claim fails */
 bool care_is_drained(struct pool *p, int64_t now);
+void care_count_pools(struct pool *p);                  /* and take our share of the names */
 void care_release(struct pool *p);
 
 #endif

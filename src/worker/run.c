@@ -406,10 +406,10 @@ static void record(struct running *r)
     struct run run;
     bool renamed = false;
     output_limit(&r->w->output, r->w->q.settings.output_max);
-    if (r->w->cancelled && r->why == WHY_TIMEOUT) /* asked for while it was being ended */
-        r->why = WHY_CANCEL;
     r->w->output.empty &= r->tree.empty;
     r->c->silent = r->w->output.empty;
+    if (r->w->cancelled && r->why == WHY_TIMEOUT) /* asked for while it was being ended */
+        r->why = WHY_CANCEL;
     explain(r, &error);
     fill_result(r, &run, buf_str(&error));
     if (r->c->job.detach && r->start_errno == 0)
@@ -477,8 +477,5 @@ int run_job(struct worker *w, struct claim *c)
         put_back(&r, ours);
     else
         record(&r);
-    w->record.run[0] = '\0';
-    w->record.run_pid = 0;
-    live_update(w->record_fd, &w->record);
     return ours ? r.start_errno : 0;
 }

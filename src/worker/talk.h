@@ -17,7 +17,9 @@ enum talk_op {
     TALK_FOLDERS, /* a folder of the spool was replaced */
     /* worker to pool */
     TALK_READY,  /* started; name is my token */
-    TALK_IDLE    /* the name you gave me is dealt with: end says how */
+    TALK_IDLE,   /* this name is dealt with, end says how, and I have no other */
+    TALK_BACK,   /* the same, but I have another; said only where it was not run */
+    TALK_LOW     /* few names are left on the board */
 };
 
 enum talk_end {

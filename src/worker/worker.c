@@ -69,6 +69,8 @@ static void hear(struct worker *w, const struct talk *t)
         break;
     case TALK_READY:
     case TALK_IDLE:
+    case TALK_BACK:
+    case TALK_LOW:
         break;
     }
 }
@@ -164,12 +166,14 @@ static enum talk_end serve(struct worker *w, enum dir d, const char *file)
         err = (struct err)ERR_INIT; /* the pool has said it */
     switch (claim_soon(w, d, file, &c, &err)) {
     case CLAIM_WON:
+        board_add(w->board, BOARD_WON);
         trouble = run_job(w, &c);
         claim_release(&c);
         if (trouble && !spool_refused(trouble))
             rest(w);
         return trouble ? trouble_end(trouble) : END_RAN;
     case CLAIM_LOST:
+        board_add(w->board, BOARD_LOST);
         return END_GONE;
     case CLAIM_REFUSED:
         log_warn("%s", err.text);
@@ -184,9 +188,49 @@ static enum talk_end serve(struct worker *w, enum dir d, const char *file)
         return trouble_end(err.errnum);
     case CLAIM_BUSY:
     case CLAIM_NOT_YET:
+        board_add(w->board, BOARD_LOST);
         break;
     }
     return END_LATER;
+}
+
+void worker_rests(struct worker *w)
+{
+    if (!w->record.run[0])
+        return;
+    w->record.run[0] = '\0';
+    w->record.run_pid = 0;
+    live_update(w->record_fd, &w->record);
+}
+
+static void tell(struct worker *w, enum talk_op op, enum talk_end end, const struct talk *about)
+{
+    if (w->talk_fd >= 0 && talk_send(w->talk_fd, op, (enum dir)about->dir, end, about->name) != 0)
+        become_orphan(w);
+}
+
+/* Without a word to the pool.  Where there may be no room on the disk the pool decides. */
+static void take_from_board(struct worker *w)
+{
+    enum dir d;
+    if (w->leaving != STAY || board_is_empty(w->board) || spool_room(w->q.spool) != SPOOL_ROOM ||
+        !board_take(w->board, &d, w->offer.name))
+        return;
+    w->offer.dir = (unsigned char)d;
+    w->has_offer = true;
+    if (board_runs_low(w->board))
+        tell(w, TALK_LOW, END_RAN, &w->offer);
+}
+
+static void report(struct worker *w, const struct talk *t, enum talk_end end)
+{
+    if (!w->has_offer)
+        take_from_board(w);
+    if (!w->has_offer) {
+        worker_rests(w);
+        tell(w, TALK_IDLE, end, t);
+    } else if (end != END_RAN && end != END_GONE)
+        tell(w, TALK_BACK, end, t);
 }
 
 static void work(struct worker *w)
@@ -198,9 +242,7 @@ static void work(struct worker *w)
         }
         struct talk t = w->offer;
         w->has_offer = false;
-        enum talk_end end = w->leaving == STAY ? serve(w, (enum dir)t.dir, t.name) : END_LATER;
-        if (w->talk_fd >= 0 && talk_send(w->talk_fd, TALK_IDLE, (enum dir)t.dir, end, t.name) != 0)
-            become_orphan(w);
+        report(w, &t, w->leaving == STAY ? serve(w, (enum dir)t.dir, t.name) : END_LATER);
     }
 }
 
@@ -245,6 +287,8 @@ int worker_main(const struct worker_options *o)
                        .output = OUTPUT_INIT};
     struct err err = ERR_INIT;
     log_open("worker", STDERR_FILENO);
+    if (o->board_fd >= 0)
+        w.board = board_join(o->board_fd);
     /* Neither what our caller's caller had open nor our talk is a job's. */
     sys_close_from(o->talk_fd + 1);
     fcntl(o->talk_fd, F_SETFD, FD_CLOEXEC);

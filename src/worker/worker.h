@@ -8,10 +8,15 @@
 
 #include <stdbool.h>
 
+/* What it inherits: its end of the talk, and the board (board.h). */
+#define TALK_FD 3
+#define BOARD_FD 4
+
 struct worker_options {
     const char *spool;
     const char *pool; /* its token */
     int talk_fd;
+    int board_fd;     /* board.h; -1: none */
     bool log_file;    /* stderr is SPOOL/worker.log, to be opened anew when told */
 };
 

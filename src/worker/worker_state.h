@@ -5,6 +5,7 @@
 #include "queue/queue.h"
 #include "spool/live.h"
 #include "spool/watch.h"
+#include "worker/board.h"
 #include "worker/output.h"
 #include "worker/talk.h"
 
@@ -17,6 +18,7 @@ enum leaving {
 struct worker {
     struct queue q;
     int talk_fd;           /* -1: the pool is dead, and we watch control/ */
+    struct board *board;   /* NULL: none */
     bool log_file;
     struct watch *watch;   /* then */
     struct live_record record;
@@ -29,6 +31,9 @@ struct worker {
     bool has_offer;
     struct talk offer;     /* the name to claim */
 };
+
+/* The run that the record names has ended: it names none. */
+void worker_rests(struct worker *w);
 
 /* Wait until something happens or the deadline (monotonic; -1: none), and take
  * note of it in the fields above. */
