@@ -342,16 +342,16 @@ static bool is_surpassed(const struct pool *p)
            index_beats(p->index, &n, p->posted);
 }
 
-/* The best name; one of another pool's share only where it is there still. */
+static bool is_there(enum dir d, const char *file, void *arg)
+{
+    const struct pool *p = arg;
+    struct stat st;
+    return fstatat(p->q.spool->dir[d], file, &st, AT_SYMLINK_NOFOLLOW) == 0 || errno != ENOENT;
+}
+
 static bool pop(struct pool *p, enum dir *d, char file[FILE_NAME_MAX + 1])
 {
-    bool others;
-    struct stat st;
-    while (index_pop(p->index, d, file, &others))
-        if (!others || fstatat(p->q.spool->dir[*d], file, &st, AT_SYMLINK_NOFOLLOW) == 0 ||
-            errno != ENOENT)
-            return true;
-    return false;
+    return index_pop(p->index, d, file, is_there, p);
 }
 
 /* While a scan goes on every name has to be in the index, or it would be found anew. */

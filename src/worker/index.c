@@ -4,9 +4,10 @@
  *
  * Where several pools share a spool, each would offer the same names first, and all
  * but one of their claims would be lost.  So each has its share of the names, by their
- * hash, and takes those first, among names of one priority.  One of the others' is
- * taken when nothing else is left, or when it still waits after PASS_MAX of our own
- * have gone before it: then its pool is busy, or gone.
+ * hash, and takes those first, among names of one priority.  The others' are taken when
+ * nothing else is left; or when one of them is there still after PASS_MAX of our own
+ * went before it: then its pool is busy, or gone, and so may be those behind it, until
+ * one is found that was claimed meanwhile.
  */
 #include "worker/index.h"
 
@@ -15,7 +16,7 @@
 #include <string.h>
 
 #define NONE UINT32_MAX
-#define PASS_MAX 16    /* for each pool */
+#define PASS_MAX 64    /* more than a pool has in its workers' hands (board.h) */
 #define SHARE_BITS 1024 /* not those that choose the place in the table */
 
 struct entry {
@@ -43,7 +44,9 @@ struct index {
     size_t count;
     struct heap heap[HEAPS];
     unsigned rank, pools; /* our share: 0 of 1 is all */
-    size_t passed;        /* own ones taken since one of the others' waits longer */
+    size_t passed;        /* own ones taken since we looked at the others' */
+    uint32_t suspect;     /* the first of these that was there then */
+    bool stuck;           /* it was there again */
     uint32_t *table; /* NONE or an entry's number; linear probing */
     size_t table_size;
     uint8_t scan[STATE_COUNT];
@@ -223,6 +226,7 @@ struct index *index_new(void)
         return NULL;
     x->free = NONE;
     x->pools = 1;
+    x->suspect = NONE;
     if (!grow(x)) {
         index_free(x);
         return NULL;
@@ -311,6 +315,8 @@ void index_share(struct index *x, unsigned rank, unsigned pools)
     x->rank = rank;
     x->pools = pools;
     x->passed = 0;
+    x->suspect = NONE;
+    x->stuck = false;
     x->heap[OWN].n = x->heap[OTHERS].n = 0;
     for (uint32_t e = 0; e < x->used; e++)
         if (x->entry[e].file && x->entry[e].heap != LATER)
@@ -340,26 +346,14 @@ static uint32_t top(const struct index *x, int heap)
     return x->heap[heap].n > 0 ? x->heap[heap].slot[0] : NONE;
 }
 
-/* Which to take; *waits: one of the others' runs before it. */
-static uint32_t choose(const struct index *x, bool *waits)
-{
-    uint32_t own = top(x, OWN), other = top(x, OTHERS);
-    *waits = own != NONE && other != NONE && runs_before(x, other, own);
-    if (own == NONE || (*waits && (x->entry[other].priority > x->entry[own].priority ||
-                                   x->passed >= (size_t)PASS_MAX * x->pools)))
-        return other;
-    return own;
-}
-
 bool index_beats(const struct index *x, const struct name *n, const char *file)
 {
-    bool waits;
-    uint32_t e = choose(x, &waits);
-    if (e == NONE)
+    uint32_t own = top(x, OWN), other = top(x, OTHERS);
+    if (other != NONE && x->entry[other].priority > n->priority)
+        return true;
+    if (own == NONE)
         return false;
-    const struct entry *best = &x->entry[e];
-    if (best->heap == OTHERS && best->priority == n->priority)
-        return false;
+    const struct entry *best = &x->entry[own];
     if (best->priority != n->priority)
         return best->priority > n->priority;
     if (best->due_us != n->time_us)
@@ -367,17 +361,45 @@ bool index_beats(const struct index *x, const struct name *n, const char *file)
     return strcmp(best->file, file) < 0;
 }
 
-bool index_pop(struct index *x, enum dir *d, char file[FILE_NAME_MAX + 1], bool *others)
+/* The first of the others' names that is there still; those before it are dropped. */
+static uint32_t first_there(struct index *x, index_there *there, void *arg)
 {
-    bool waits;
-    uint32_t e = choose(x, &waits);
+    uint32_t e;
+    while ((e = top(x, OTHERS)) != NONE &&
+           !there((enum dir)x->entry[e].dir, x->entry[e].file, arg)) {
+        entry_drop(x, e);
+        x->stuck = false;
+    }
+    return e;
+}
+
+/* Shall one of the others' go before our best? */
+static bool is_others_turn(struct index *x, uint32_t own, index_there *there, void *arg)
+{
+    uint32_t other = top(x, OTHERS);
+    if (other == NONE || !runs_before(x, other, own))
+        return false;
+    if (x->entry[other].priority > x->entry[own].priority) {
+        other = first_there(x, there, arg);
+        return other != NONE && x->entry[other].priority > x->entry[own].priority;
+    }
+    if (!x->stuck && ++x->passed < PASS_MAX)
+        return false;
+    x->passed = 0;
+    other = first_there(x, there, arg);
+    x->stuck = other != NONE && runs_before(x, other, own) && (x->stuck || other == x->suspect);
+    x->suspect = other;
+    return x->stuck;
+}
+
+bool index_pop(struct index *x, enum dir *d, char file[FILE_NAME_MAX + 1], index_there *there,
+               void *arg)
+{
+    uint32_t e = top(x, OWN);
+    if (e == NONE || is_others_turn(x, e, there, arg))
+        e = first_there(x, there, arg);
     if (e == NONE)
         return false;
-    *others = x->entry[e].heap == OTHERS;
-    if (!waits)
-        x->passed = 0;
-    else if (!*others)
-        x->passed++;
     *d = (enum dir)x->entry[e].dir;
     snprintf(file, FILE_NAME_MAX + 1, "%s", x->entry[e].file);
     entry_drop(x, e);

@@ -36,9 +36,11 @@ void index_wake(struct index *x, int64_t now_us);
  * at the start there is one. */
 void index_share(struct index *x, unsigned rank, unsigned pools);
 
-/* Take the best ready one out; false: none.  file is copied.  *others: it is of another
- * pool's share, which may well have claimed it. */
-bool index_pop(struct index *x, enum dir *d, char file[FILE_NAME_MAX + 1], bool *others);
+/* Take the best ready one out; false: none.  file is copied.  there: is this name, of
+ * another pool's share, there still? */
+typedef bool index_there(enum dir d, const char *file, void *arg);
+bool index_pop(struct index *x, enum dir *d, char file[FILE_NAME_MAX + 1], index_there *there,
+               void *arg);
 /* Look at it without taking it out. */
 bool index_has_ready(const struct index *x);
 /* Does the best ready one run before this one, which is not in the index? */

@@ -27,4 +27,5 @@ class Bench(NamedTuple):
         return max(20, int(n * self.scale))
 
     def folder(self):
-        return tempfile.TemporaryDirectory(prefix="bench.", dir=self.place)
+        return tempfile.TemporaryDirectory(prefix="bench.", dir=self.place,
+                                           ignore_cleanup_errors=True) # a server may be writing

@@ -49,7 +49,9 @@ class Pool:
         """Their pids, of those that are ready."""
         names = (name.split("-") for name in os.listdir(self.spool.path("workers"))
                  if name.endswith(".worker") and not name.startswith("."))
-        return [int(part[1]) for part in names]
+        with open("/proc/%d/task/%d/children" % (self.pid, self.pid)) as f:
+            ours = set(map(int, f.read().split()))
+        return [int(part[1]) for part in names if int(part[1]) in ours]
 
     def stop(self):
         self.process.send_signal(signal.SIGTERM)
