@@ -77,7 +77,10 @@ LIB_OUT  := $(BUILD)/installed/libqueuectl.a
 # Asked once, when the first recipe needs it (see above).
 once = $(eval $(1) := $(2))$($(1))
 PKG_CFLAGS    = $(call once,PKG_CFLAGS,$(shell pkg-config --cflags libcjson inih))
-PKG_LIBS      = $(call once,PKG_LIBS,$(shell pkg-config --libs libcjson inih))
+# inih's archive where it has one: a program that is started for each job starts sooner.
+INIH_A        = $(call once,INIH_A,$(shell $(CC) -print-file-name=libinih.a))
+PKG_LIBS      = $(call once,PKG_LIBS,$(if $(wildcard $(INIH_A)),$(shell pkg-config --libs libcjson) \
+                    $(INIH_A),$(shell pkg-config --libs libcjson inih)))
 CMOCKA_CFLAGS = $(call once,CMOCKA_CFLAGS,$(shell pkg-config --cflags cmocka))
 CMOCKA_LIBS   = $(call once,CMOCKA_LIBS,$(shell pkg-config --libs cmocka))
 

@@ -81,3 +81,10 @@ int clock_poll_ms(int64_t deadline_us, int64_t now_us)
         return POLL_MAX_MS;
     return (int)((left + US_PER_MS - 1) / US_PER_MS);
 }
+
+void clock_pause_us(int64_t us)
+{
+    struct timespec t = {.tv_sec = us / US_PER_SEC, .tv_nsec = us % US_PER_SEC * 1000};
+
+    nanosleep(&t, NULL);
+}

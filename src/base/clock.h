@@ -17,6 +17,9 @@ int64_t clock_boot_us(void);  /* CLOCK_BOOTTIME where there is one, else monoton
  * millisecond is slept and not spun; 0 when it has passed; at most an hour. */
 int clock_poll_ms(int64_t deadline_us, int64_t now_us);
 
+/* Sleep so long, or until a signal comes. */
+void clock_pause_us(int64_t us);
+
 /* Was the wall clock set?  Both clocks run at one rate, whatever adjtime(3) does,
  * so a change of what lies between them is a step: somebody set the clock, a second
  * was put in or left out, or the machine was suspended (monotonic time stands still

@@ -10,6 +10,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -57,9 +58,26 @@ static int read_id(const char *path, char out[SYS_ID_LEN + 1])
     return r;
 }
 
+static struct {
+    char id[SYS_ID_LEN + 1];
+    int errnum; /* 0: it is known */
+} boot;
+
+static void read_boot_id(void)
+{
+    boot.errnum = read_id("/proc/sys/kernel/random/boot_id", boot.id) == 0 ? 0 : errno;
+}
+
+/* It is asked for more than once, and does not change while we live. */
 int sys_boot_id(char out[SYS_ID_LEN + 1])
 {
-    return read_id("/proc/sys/kernel/random/boot_id", out);
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    int r = pthread_once(&once, read_boot_id);
+    errno = r ? r : boot.errnum;
+    if (errno)
+        return -1;
+    memcpy(out, boot.id, sizeof boot.id);
+    return 0;
 }
 
 /* FNV-1a, twice with different offsets: a name for a host without machine-id,

@@ -153,14 +153,16 @@ static bool is_copy(const struct mark *m, int root, const struct stat *folder, i
            (m->born_us >= 0 && born_us >= 0 && m->born_us != born_us);
 }
 
-/* A machine that was given another name since is still this boot's.  Not to know who we
- * are is no permission. */
+/* A machine that was given another name since is still this boot's, and is not asked
+ * for its name.  Not to know who we are is no permission. */
 static int check_host(const struct mark *m, const char *path, struct err *err)
 {
     char host[SYS_ID_LEN + 1], boot[SYS_ID_LEN + 1];
+    if (sys_boot_id(boot) == 0 && strcmp(boot, m->boot) == 0)
+        return 0;
     if (sys_host_id(host) != 0 || sys_boot_id(boot) != 0)
         return err_sys(err, "cannot tell which host this is, to open", path);
-    if (strcmp(host, m->host) == 0 || strcmp(boot, m->boot) == 0)
+    if (strcmp(host, m->host) == 0)
         return 0;
     return err_set(err, ERR_BAD, "%s belongs to another host; if it is not in use there: "
                    "queuectl init --adopt %s", path, path);

@@ -20,7 +20,8 @@
 #include "worker/signals.h"
 #include "worker/worker_state.h"
 
-#define BUSY_PAUSE_MAX_MS 4 /* 1 + 2 + 4 in all */
+#define BUSY_PAUSE_US 50 /* then twice that, and so on: 6 ms in all */
+#define BUSY_PAUSE_MAX_US 3200
 #define REST_US (1 * US_PER_SEC)
 
 /* -- listening ----------------------------------------------------------- */
@@ -137,8 +138,8 @@ static enum claim_result claim_soon(struct worker *w, enum dir d, const char *fi
                                     struct claim *c, struct err *err)
 {
     enum claim_result r = claim_take(&w->q, d, file, c, err);
-    for (int pause_ms = 1; r == CLAIM_BUSY && pause_ms <= BUSY_PAUSE_MAX_MS; pause_ms *= 2) {
-        poll(NULL, 0, pause_ms);
+    for (int64_t us = BUSY_PAUSE_US; r == CLAIM_BUSY && us <= BUSY_PAUSE_MAX_US; us *= 2) {
+        clock_pause_us(us);
         r = claim_take(&w->q, d, file, c, err);
     }
     return r;

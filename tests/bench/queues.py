@@ -43,7 +43,11 @@ class Pool:
             [PROGRAM, "worker", "run", "--count", str(workers)], cwd=spool.folder,
             env=spool.env, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=log)
         self.pid = self.process.pid
-        wait_for(lambda: len(self.workers()) == workers, READY_SEC, "the workers' start")
+        try:
+            wait_for(lambda: len(self.workers()) == workers, READY_SEC, "the workers' start")
+        except Failed:
+            self.stop()
+            raise
 
     def workers(self):
         """Their pids, of those that are ready."""
