@@ -4,6 +4,9 @@
  * them, so that one that moves on meanwhile is seen in the later place.  An
  * entry whose file is gone when it is opened has moved on: if a later folder's
  * list has it, it is shown there, else it is looked up again; once.
+ *
+ * Of a million names only the first are kept where a limit allows it: some more than
+ * will be shown, and whatever sorts behind the last of these is not even parsed.
  */
 #include "queue/list.h"
 
@@ -14,7 +17,10 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/stamp.h"
 #include "spool/scan.h"
+
+#define KEPT_MORE 256 /* than the limit: some may have moved on when they are shown */
 
 struct entry {
     char *file;
@@ -25,6 +31,8 @@ struct entry {
 struct entries {
     struct entry *item;
     size_t n, cap;
+    size_t keep; /* 0: all; else the first so many, item[keep - 1] the last of them */
+    bool pruned; /* the rest was dropped */
     enum dir d;
     const struct queue *q;
     const struct list_filter *f;
@@ -114,28 +122,6 @@ static int64_t ended_key(const struct entries *e, const char *file)
     return -((int64_t)st.st_ctim.tv_sec * INT64_C(1000000000) + st.st_ctim.tv_nsec);
 }
 
-static int add_entry(const char *file, void *arg)
-{
-    struct entries *e = arg;
-    struct name n;
-    if (!name_parse(e->d, file, &n) || !wants_name(e->f, &n, e->now))
-        return 0;
-    if (e->n == e->cap) {
-        size_t cap = e->cap ? 2 * e->cap : 256;
-        struct entry *grown = realloc(e->item, cap * sizeof *grown);
-        if (!grown)
-            return -1;
-        e->item = grown;
-        e->cap = cap;
-    }
-    struct entry *at = &e->item[e->n];
-    *at = (struct entry){strdup(file), n.held ? INT64_MAX : n.time_us, n.priority};
-    if (!at->file)
-        return -1;
-    e->n++;
-    return 0;
-}
-
 /* What is due now goes by priority and time; what is later or held by time. */
 static int run_order(const struct entry *a, const struct entry *b, int64_t now)
 {
@@ -165,14 +151,85 @@ static int compare_time(const void *x, const void *y)
     return a->key != b->key ? (a->key < b->key ? -1 : 1) : strcmp(a->file, b->file);
 }
 
-static void sort_entries(struct entries *e)
+static int compare(const struct entries *e, const struct entry *a, const struct entry *b)
 {
     order_now = e->now;
-    for (size_t i = 0; i < e->n && (e->d == DIR_DONE || e->d == DIR_DEAD); i++)
-        e->item[i].key = ended_key(e, e->item[i].file);
+    return e->d == DIR_PENDING ? compare_waiting(a, b) : compare_time(a, b);
+}
+
+static void sort_by_name(struct entries *e)
+{
+    order_now = e->now;
     if (e->n > 0)
         qsort(e->item, e->n, sizeof *e->item,
               e->d == DIR_PENDING ? compare_waiting : compare_time);
+}
+
+static bool has_ended(const struct entries *e)
+{
+    return e->d == DIR_DONE || e->d == DIR_DEAD;
+}
+
+static void sort_entries(struct entries *e)
+{
+    for (size_t i = 0; i < e->n && has_ended(e); i++)
+        e->item[i].key = ended_key(e, e->item[i].file);
+    sort_by_name(e);
+}
+
+static void prune(struct entries *e)
+{
+    sort_by_name(e);
+    while (e->n > e->keep)
+        free(e->item[--e->n].file);
+    e->pruned = true;
+}
+
+/* Without parsing it: of the priority of the last one that is kept, but later. */
+static bool is_behind(const struct entries *e, const char *file)
+{
+    const char *last = e->item[e->keep - 1].file;
+    const char *priority = last + STAMP_NAME_LEN; /* ".p0.": see name.h */
+    if (e->item[e->keep - 1].key == INT64_MAX || strncmp(file, last, STAMP_NAME_LEN) <= 0 ||
+        strnlen(file, STAMP_NAME_LEN) < STAMP_NAME_LEN)
+        return false;
+    size_t n = strcspn(priority + 1, ".") + 2;
+    return strncmp(file + STAMP_NAME_LEN, priority, n) == 0;
+}
+
+static bool make_room(struct entries *e)
+{
+    if (e->n < e->cap)
+        return true;
+    size_t cap = e->cap ? 2 * e->cap : 256;
+    struct entry *grown = realloc(e->item, cap * sizeof *grown);
+    if (!grown)
+        return false;
+    e->item = grown;
+    e->cap = cap;
+    return true;
+}
+
+static int add_entry(const char *file, void *arg)
+{
+    struct entries *e = arg;
+    struct name n;
+    if ((e->pruned && is_behind(e, file)) || !name_parse(e->d, file, &n) ||
+        !wants_name(e->f, &n, e->now))
+        return 0;
+    struct entry one = {NULL, n.held ? INT64_MAX : n.time_us, n.priority};
+    if (e->pruned) {
+        one.file = (char *)file; /* only to compare */
+        if (compare(e, &one, &e->item[e->keep - 1]) > 0)
+            return 0;
+    }
+    one.file = make_room(e) ? strdup(file) : NULL;
+    if (!one.file)
+        return -1;
+    e->item[e->n++] = one;
+    if (e->keep > 0 && e->n >= 2 * e->keep)
+        prune(e);
+    return 0;
 }
 
 static bool was_moved(const struct listing *l, const char *id)
@@ -276,6 +333,9 @@ static int read_entries(struct listing *l, enum dir d, int64_t now, struct entri
     *e = (struct entries){.d = d, .q = l->q, .f = l->f, .now = now};
     if (!wants_state(l->f, d))
         return 0;
+    /* By name alone it is known neither when a job ended nor what its document says. */
+    if (l->f->limit > 0 && !has_ended(e) && !l->f->error_text && l->f->older_than_us == 0)
+        e->keep = l->f->limit + KEPT_MORE;
     return scan_dir(l->q->spool, d, add_entry, e) == 0 ? 0 : err_sys(l->err, "read", dir_name(d));
 }
 

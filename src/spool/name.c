@@ -53,20 +53,28 @@ bool dir_state(const char *text, enum dir *state)
     return false;
 }
 
-static bool id_char(char c)
-{
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-}
+/* A table, since a scan asks for each character of a million names: 1 what an id may
+ * begin with, 2 what else it may hold. */
+static const unsigned char id_class[256] = {
+    ['0'] = 1, ['1'] = 1, ['2'] = 1, ['3'] = 1, ['4'] = 1, ['5'] = 1, ['6'] = 1, ['7'] = 1,
+    ['8'] = 1, ['9'] = 1, ['a'] = 1, ['b'] = 1, ['c'] = 1, ['d'] = 1, ['e'] = 1, ['f'] = 1,
+    ['g'] = 1, ['h'] = 1, ['i'] = 1, ['j'] = 1, ['k'] = 1, ['l'] = 1, ['m'] = 1, ['n'] = 1,
+    ['o'] = 1, ['p'] = 1, ['q'] = 1, ['r'] = 1, ['s'] = 1, ['t'] = 1, ['u'] = 1, ['v'] = 1,
+    ['w'] = 1, ['x'] = 1, ['y'] = 1, ['z'] = 1, ['A'] = 1, ['B'] = 1, ['C'] = 1, ['D'] = 1,
+    ['E'] = 1, ['F'] = 1, ['G'] = 1, ['H'] = 1, ['I'] = 1, ['J'] = 1, ['K'] = 1, ['L'] = 1,
+    ['M'] = 1, ['N'] = 1, ['O'] = 1, ['P'] = 1, ['Q'] = 1, ['R'] = 1, ['S'] = 1, ['T'] = 1,
+    ['U'] = 1, ['V'] = 1, ['W'] = 1, ['X'] = 1, ['Y'] = 1, ['Z'] = 1, ['.'] = 2, ['_'] = 2,
+    ['-'] = 2,
+};
 
 static bool id_shape(const char *id)
 {
-    if (!id_char(id[0]))
+    const unsigned char *at = (const unsigned char *)id;
+    if (id_class[*at] != 1)
         return false;
-    size_t n = 1;
-    for (; id[n]; n++)
-        if (n >= ID_MAX || (!id_char(id[n]) && !strchr("._-", id[n])))
-            return false;
-    return true;
+    while (id_class[*at])
+        at++;
+    return *at == '\0' && at - (const unsigned char *)id <= ID_MAX;
 }
 
 static bool hex_n(const char *text, size_t n)
@@ -128,8 +136,8 @@ void token_make(char out[TOKEN_MAX + 1])
 static bool begins_with_owner(const char *text)
 {
     struct token t;
-    const char *dot = strchr(text, '.');
-    return text[0] == 'w' && dot && token_parse_n(text + 1, (size_t)(dot - text - 1), &t);
+    const char *dot = text[0] == 'w' ? strchr(text, '.') : NULL;
+    return dot && token_parse_n(text + 1, (size_t)(dot - text - 1), &t);
 }
 
 /* Digits and a dot behind this; NULL: no. */
@@ -148,7 +156,7 @@ static bool begins_like_waiting(const char *text)
 {
     static const char shape[] = "00000000T000000.000000Z.";
     size_t n = 0;
-    if (strncmp(text, HELD ".", HELD_LEN + 1) == 0)
+    if (text[0] == HELD[0] && strncmp(text, HELD ".", HELD_LEN + 1) == 0)
         n = HELD_LEN + 1;
     else
         for (; shape[n]; n++)
@@ -167,9 +175,12 @@ bool name_id_valid(const char *id)
 static bool take_number(const char **at, char letter, int64_t min, int64_t max, int *out)
 {
     int64_t v;
-    const char *dot = strchr(*at, '.');
-    if (**at != letter || !dot ||
-        !num_parse_n(*at + 1, (size_t)(dot - *at - 1), min, max, &v))
+    if (**at != letter)
+        return false;
+    const char *dot = *at + 1;
+    while (*dot && *dot != '.')
+        dot++;
+    if (!*dot || !num_parse_n(*at + 1, (size_t)(dot - *at - 1), min, max, &v))
         return false;
     *out = (int)v;
     *at = dot + 1;
@@ -178,7 +189,7 @@ static bool take_number(const char **at, char letter, int64_t min, int64_t max, 
 
 static bool take_time(const char **at, bool may_be_held, struct name *out)
 {
-    if (may_be_held && strncmp(*at, HELD ".", HELD_LEN + 1) == 0) {
+    if (may_be_held && **at == HELD[0] && strncmp(*at, HELD ".", HELD_LEN + 1) == 0) {
         out->held = true;
         *at += HELD_LEN + 1;
         return true;
@@ -276,7 +287,8 @@ void name_new_id(const char *stem, int64_t now_us, char out[ID_MAX + 1])
     size_t n = 0;
     random_text(random, 8);
     for (; stem && *stem && n < ID_MAX - 9; stem++) {
-        if (id_char(*stem) || (n > 0 && strchr("._-", *stem)))
+        unsigned char c = (unsigned char)*stem;
+        if (id_class[c] == 1 || (id_class[c] == 2 && n > 0))
             out[n++] = *stem;
         else if (n > 0 && out[n - 1] != '-')
             out[n++] = '-';

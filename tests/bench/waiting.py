@@ -54,15 +54,30 @@ def rate_of(spool, runs):
     return runs / (stamps[SKIP + runs] - stamps[SKIP])
 
 
+def private_bytes(pid):
+    with open("/proc/%d/smaps_rollup" % pid) as f:
+        return 1024 * sum(int(line.split()[1]) for line in f if line.startswith("Private_"))
+
+
+def cpu_ticks(pid):
+    with open("/proc/%d/stat" % pid) as f:
+        return sum(map(int, f.read().rpartition(")")[2].split()[11:13]))
+
+
 def pool_bytes(spool):
-    """Of memory that is the pool's own, when it has seen all names."""
+    """Of memory that is the pool's own, when it has seen all names and rests."""
     spool.q("pause")
+    seen = []
+
+    def rests():
+        seen.append(cpu_ticks(pool.pid))
+        time.sleep(0.2)
+        return len(seen) > 5 and seen[-1] == seen[-6]
     with spool.pool(2) as pool:
-        time.sleep(1)  # the first scan is over before the workers are ready
-        with open("/proc/%d/smaps_rollup" % pool.pid) as f:
-            kib = sum(int(line.split()[1]) for line in f if line.startswith("Private_"))
+        wait_for(rests, WAIT_SEC, "the pool's rest")
+        size = private_bytes(pool.pid)
     spool.q("resume")
-    return kib * 1024
+    return size
 
 
 def best_ms(spool, *command):
