@@ -4,8 +4,9 @@
  * is held by whoever runs the job (its processes inherit it), so a second copy
  * of the name is refused while a run lives; and of two that saw the same name,
  * rename(2) finds it for one.  Processes that closed every descriptor do not hold the
- * lock any more, and somebody may remove its file: so the file names the run that
- * began under it, and whoever gets the lock asks whether that run lives on (runs.h).
+ * lock any more, and somebody may remove its file: so the file is marked until the run
+ * that began under it has ended, and whoever gets the lock asks whether that run lives on
+ * (runs.h).
  */
 #include "queue/claim.h"
 

@@ -82,10 +82,19 @@ static void journal_run(struct queue *q, const struct claim *c, const char *even
 }
 
 /* Never without its content, or the job would be lost with its result: the old
- * document goes with the exchange. */
+ * document goes with the exchange.  Only "never" takes that chance, and only for a job
+ * that is at its end. */
+static enum file_sure how_sure(const struct queue *q, const struct claim *c)
+{
+    if (c->fate == FATE_AGAIN)
+        return FILE_SYNCED;
+    bool ends = c->fate == FATE_DONE || c->fate == FATE_DEAD;
+    return ends && q->settings.durability == DURABILITY_NEVER ? FILE_CACHED : FILE_WRITTEN;
+}
+
 static enum finish_result store(struct queue *q, struct claim *c, struct err *err)
 {
-    enum file_sure sure = c->fate == FATE_AGAIN ? FILE_SYNCED : FILE_WRITTEN;
+    enum file_sure sure = how_sure(q, c);
     char tmp[FILE_NAME_MAX + 1];
     if (file_make_tmp(q->spool, c->result.data, c->result.len, sure, tmp) != 0) {
         file_error(err, "record the result of", c->name.id, "write", DIR_TMP, tmp);

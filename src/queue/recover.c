@@ -78,13 +78,13 @@ static enum recover_result put_aside(struct queue *q, struct claim *c, const cha
                                                                    : RECOVER_ERROR;
 }
 
-/* Nothing of it lives: the lock need not name it any more. */
+/* Nothing of it lives, and most likely nothing else of its id. */
 static enum recover_result settle_dead(struct queue *q, struct claim *c, bool lived,
                                        struct err *err)
 {
     enum dir ended;
     char file[FILE_NAME_MAX + 1];
-    idlock_clear(c->lock, c->run);
+    runs_outlive_lock(q, c->name.id, c->lock);
     if (doubles_compare(q, c->name.id, &c->job, &ended, file) == DOUBLES_OLDER) {
         if (doubles_remove(q, DIR_PROCESSING, c->run, c->name.id) == 0)
             return RECOVER_SETTLED;
@@ -125,7 +125,7 @@ static enum recover_result settle(struct queue *q, struct claim *c, struct orpha
         r = put_aside(q, c, look == FILE_MISFIT ? seen.why : err->text, seen.mend, err);
     } else if (job_has_result(&c->job, c->name.time_us, c->name.attempts, c->name.token, &c->fate,
                               &c->next_run_us)) {
-        idlock_clear(c->lock, c->run);
+        idlock_end(c->lock);
         if (logs_keep(q, c, &renamed) == 0)
             r = from_finish(finish_move(q, c, err));
         else

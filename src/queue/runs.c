@@ -187,22 +187,27 @@ static void visit_worker(const struct live_record *r, bool alive, void *arg)
         visit_record(s, r);
 }
 
-static bool any_lives(struct queue *q, const char *id, int lock)
+/* What the lock's file was made for began before: one look may answer for many. */
+static bool may_live(struct queue *q, const char *id, const struct stat *st)
 {
-    struct search s = {.q = q, .id = id};
-    struct stat st;
-    if (live_each(q->spool, visit_worker, &s) != 0 || s.count > 0 || fstat(lock, &st) != 0)
-        return true;
-    return living_may_have(q, id, (int64_t)st.st_mtim.tv_sec * US_PER_SEC +
-                                      st.st_mtim.tv_nsec / 1000);
+    return living_may_have(q, id, (int64_t)st->st_mtim.tv_sec * US_PER_SEC +
+                                      st->st_mtim.tv_nsec / 1000);
 }
 
 bool runs_outlive_lock(struct queue *q, const char *id, int lock)
 {
-    struct name n;
-    char run[FILE_NAME_MAX + 1];
-    idlock_noted(lock, run);
-    if (idlock_is_unsure(run))
-        return any_lives(q, id, lock) || idlock_note(lock, "") != 0;
-    return *run && name_parse(DIR_PROCESSING, run, &n) && runs_live(q, &n, run);
+    struct search s = {.q = q, .id = id};
+    struct stat st;
+    enum idlock_mark mark;
+    if (fstat(lock, &st) != 0)
+        return true;
+    if ((mark = idlock_marked(&st)) == IDLOCK_CLEAR)
+        return false;
+    if (live_each(q->spool, visit_worker, &s) != 0 || s.count > 0)
+        return true;
+    if (mark == IDLOCK_RUNS)
+        visit_by_environment(&s);
+    if (s.count > 0 || (mark == IDLOCK_UNSURE && may_live(q, id, &st)))
+        return true;
+    return idlock_clear(lock) != 0;
 }

@@ -21,8 +21,8 @@ bool runs_live(struct queue *q, const struct name *n, const char *run);
 void runs_signal(struct queue *q, const struct name *n, const char *run, int sig);
 
 /* For whoever has just got the lock of an id, from where nothing else is known: does
- * the run live that began under it (idlock_note)?  Where its file is unsure, as it is
- * made anew when somebody removed it, any run of this id counts. */
+ * a run of it live, began it under this lock or another that somebody removed?  Asked
+ * only where the lock's file says that this may be (idlock.h), and cleared if not. */
 bool runs_outlive_lock(struct queue *q, const char *id, int lock);
 
 #endif

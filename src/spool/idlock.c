@@ -20,6 +20,9 @@
 #include "spool/scan.h"
 
 #define TRIES 16
+#define MODE 0600
+#define RUNS S_IXUSR
+#define DOUBT "?"
 
 /* In tmp/, where a crash leaves it to be swept, under a name that nobody has. */
 static int make_in_tmp(const struct spool *sp, char name[TOKEN_MAX + 16])
@@ -46,7 +49,7 @@ static int make_unsure(const struct spool *sp, const char *id)
     int fd = make_in_tmp(sp, name);
     if (fd < 0)
         return -1;
-    if (io_write_all(fd, IDLOCK_UNSURE, strlen(IDLOCK_UNSURE)) == 0 &&
+    if (io_write_all(fd, DOUBT, strlen(DOUBT)) == 0 &&
         sys_rename_noreplace(sp->dir[DIR_TMP], name, sp->dir[DIR_IDS], id) == 0)
         return fd;
     return give_up(sp, name, fd);
@@ -148,48 +151,41 @@ bool idlock_exists(const struct spool *sp, const char *id)
     return fstatat(sp->dir[DIR_IDS], id, &st, AT_SYMLINK_NOFOLLOW) == 0 || errno != ENOENT;
 }
 
-int idlock_note(int fd, const char *run)
+/* The bit says it, and no content: a page, and on a disk a block, written and given back
+ * for each run is a twentieth of what a short job costs. */
+int idlock_begin(int fd)
 {
     struct stat st;
-    if (!*run)
-        return ftruncate(fd, 0);
-    if (fstat(fd, &st) != 0 || (st.st_size > 0 && ftruncate(fd, 0) != 0))
+    if (fchmod(fd, MODE | RUNS) != 0 || fstat(fd, &st) != 0)
         return -1;
-    if (st.st_nlink == 0) {
-        errno = ESTALE;
-        return -1;
-    }
-    return io_write_all(fd, run, strlen(run));
+    if (st.st_nlink > 0)
+        return 0;
+    errno = ESTALE;
+    return -1;
 }
 
-void idlock_noted(int fd, char run[FILE_NAME_MAX + 1])
+int idlock_end(int fd)
 {
-    ssize_t n;
-    do
-        n = pread(fd, run, FILE_NAME_MAX, 0);
-    while (n < 0 && errno == EINTR);
-    run[n > 0 ? n : 0] = '\0';
+    return fchmod(fd, MODE);
 }
 
-bool idlock_is_unsure(const char *noted)
+enum idlock_mark idlock_marked(const struct stat *st)
 {
-    return strcmp(noted, IDLOCK_UNSURE) == 0;
+    if (st->st_mode & RUNS)
+        return IDLOCK_RUNS;
+    return st->st_size > 0 ? IDLOCK_UNSURE : IDLOCK_CLEAR;
 }
 
 void idlock_doubt(int fd)
 {
-    char run[FILE_NAME_MAX + 1];
-    idlock_noted(fd, run);
-    if (!*run)
-        idlock_note(fd, IDLOCK_UNSURE);
+    struct stat st;
+    if (fstat(fd, &st) == 0 && idlock_marked(&st) == IDLOCK_CLEAR)
+        io_write_all(fd, DOUBT, strlen(DOUBT));
 }
 
-void idlock_clear(int fd, const char *run)
+int idlock_clear(int fd)
 {
-    char noted[FILE_NAME_MAX + 1];
-    idlock_noted(fd, noted);
-    if (strcmp(noted, run) == 0)
-        idlock_note(fd, "");
+    return ftruncate(fd, 0) == 0 ? idlock_end(fd) : -1;
 }
 
 void idlock_moved_back(int fd)
@@ -201,7 +197,7 @@ void idlock_forget(const struct spool *sp, const char *id)
 {
     struct stat st;
     if (fstatat(sp->dir[DIR_IDS], id, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-        st.st_size <= (off_t)strlen(IDLOCK_UNSURE))
+        idlock_marked(&st) != IDLOCK_RUNS)
         unlinkat(sp->dir[DIR_IDS], id, 0);
 }
 

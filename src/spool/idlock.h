@@ -7,6 +7,8 @@
 #ifndef SPOOL_IDLOCK_H
 #define SPOOL_IDLOCK_H
 
+#include <sys/stat.h>
+
 #include "spool/spool.h"
 
 enum idlock { IDLOCK_OWNED, IDLOCK_BUSY, IDLOCK_ERROR };
@@ -29,27 +31,29 @@ bool idlock_is_held(const struct spool *sp, const char *id);
  * may.) */
 bool idlock_exists(const struct spool *sp, const char *id);
 
-/* The file's content: the run that began under this lock and has not ended, by its
- * name in processing/; or nothing; or IDLOCK_UNSURE: nobody knows.  It outlives the
- * worker, so that whoever gets the lock next can ask whether that run's processes live
- * on without it.
- * note ("" clears): 0, or -1 errno; ESTALE where the file was removed meanwhile: then
- * others can take a lock of this name.  noted: the run, "" for none.  doubt: unsure,
- * unless it names a run.  clear: if it names just this run, no more. */
-#define IDLOCK_UNSURE "?"
-int idlock_note(int fd, const char *run);
-void idlock_noted(int fd, char run[FILE_NAME_MAX + 1]);
-bool idlock_is_unsure(const char *noted);
+/* What the file tells of runs, to whoever gets the lock: it outlives the worker, and
+ * processes that let go of the lock.
+ *   CLEAR   none lives
+ *   RUNS    one began under it, and was not seen to end (it is executable: `ls -l` shows
+ *           what runs)
+ *   UNSURE  nobody knows: it was made anew, or its job comes from elsewhere
+ * begin: 0, or -1 errno; ESTALE where the file was removed meanwhile: then others can
+ * take a lock of this name.  end: no process of that run lives.  doubt: unsure, where
+ * it was clear.  clear: nothing lives that either could be about. */
+enum idlock_mark { IDLOCK_CLEAR, IDLOCK_RUNS, IDLOCK_UNSURE };
+int idlock_begin(int fd);
+int idlock_end(int fd);
+enum idlock_mark idlock_marked(const struct stat *st);
 void idlock_doubt(int fd);
-void idlock_clear(int fd, const char *run);
+int idlock_clear(int fd);
 
 /* The job was moved back under this lock, from where one looks for it late to where one
  * looks early: a scan of all ids that was under way may have missed it, and the file's
  * mtime tells (ids.c). */
 void idlock_moved_back(int fd);
 
-/* Free the id (the caller holds the lock and has removed the job).  A file that
- * names a run stays: the next job of this id has to wait for it. */
+/* Free the id (the caller holds the lock and has removed the job).  A file that says
+ * IDLOCK_RUNS stays: the next job of this id has to wait for it. */
 void idlock_forget(const struct spool *sp, const char *id);
 
 /* For a detached job, whose processes keep the old lock: put a new inode in its

@@ -161,7 +161,7 @@ static pid_t start_program(struct running *r, char *const *envp)
 }
 
 /* From here on the record names the run: a crash leaves "it may have run" only
- * once the child has written its pid.  The record comes before the note on the lock:
+ * once the child has written its pid.  The record comes before the mark on the lock:
  * where the lock's file was removed, either we see that here and do not start, or
  * whoever makes it anew sees our record (runs.h). */
 static void start(struct running *r)
@@ -172,7 +172,7 @@ static void start(struct running *r)
     w->record.run_pid = 0;
     w->record.run_boot_us = 0;
     r->start_where = "start";
-    if (live_update(w->record_fd, &w->record) != 0 || idlock_note(r->c->lock, r->c->run) != 0 ||
+    if (live_update(w->record_fd, &w->record) != 0 || idlock_begin(r->c->lock) != 0 ||
         output_open(&w->output, &w->q) != 0 ||
         env_build(&w->q, r->c, &env) != 0) {
         r->start_errno = errno;
@@ -468,7 +468,7 @@ int run_job(struct worker *w, struct claim *c)
     if (r.start_errno == 0)
         await(&r);
     if (r.start_errno != 0 || r.tree.empty)
-        idlock_note(c->lock, ""); /* nothing of it lives */
+        idlock_end(c->lock);
     if (ours)
         log_warn("%s: cannot start a process: %s; put back", c->name.id, strerror(r.start_errno));
     if (r.why == WHY_NOW && w->cancelled)

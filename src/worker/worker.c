@@ -23,6 +23,7 @@
 #define BUSY_PAUSE_US 50 /* then twice that, and so on: 6 ms in all */
 #define BUSY_PAUSE_MAX_US 3200
 #define REST_US (1 * US_PER_SEC)
+#define ROOM_US (20 * US_PER_MS)
 
 /* -- listening ----------------------------------------------------------- */
 
@@ -210,11 +211,21 @@ static void tell(struct worker *w, enum talk_op op, enum talk_end end, const str
         become_orphan(w);
 }
 
+/* As often as the pool looks while jobs are claimed (care.c). */
+static bool has_room(struct worker *w)
+{
+    int64_t now = clock_mono_us();
+    if (now < w->room_us)
+        return true;
+    w->room_us = spool_room(w->q.spool) == SPOOL_ROOM ? now + ROOM_US : 0;
+    return w->room_us > 0;
+}
+
 /* Without a word to the pool.  Where there may be no room on the disk the pool decides. */
 static void take_from_board(struct worker *w)
 {
     enum dir d;
-    if (w->leaving != STAY || board_is_empty(w->board) || spool_room(w->q.spool) != SPOOL_ROOM ||
+    if (w->leaving != STAY || board_is_empty(w->board) || !has_room(w) ||
         !board_take(w->board, &d, w->offer.name))
         return;
     w->offer.dir = (unsigned char)d;

@@ -30,6 +30,7 @@ struct worker {
     bool cancelled;        /* the present run is to be ended */
     bool has_offer;
     struct talk offer;     /* the name to claim */
+    int64_t room_us;       /* monotonic: until then there is room on the disk */
 };
 
 /* The run that the record names has ended: it names none. */

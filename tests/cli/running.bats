@@ -18,12 +18,14 @@ history_of() { q show --json "$1" | jq -c "[.history[].$2]"; }
 
 # -- the tree ----------------------------------------------------------------------
 
+has_processes() { [ "$(processes_of "$1" | wc -l)" -ge "$2" ]; } # one in exec is not seen
+
 # Each of these must be gone when the run is over.  The job says `up` when all of
 # it has started.
 ends_with_its_tree() { # id, how many processes at least, command
     job "$1" "$3" --timeout 2s --max-retries 0
     wait_until is_there up
-    [ "$(processes_of "$1" | wc -l)" -ge "$2" ]
+    wait_until has_processes "$1" "$2"
     wait_until is_state "$1" dead
     no_processes_of "$1"
     [ "$(field "$1" last_error)" = "timed out after 2s" ]

@@ -212,7 +212,7 @@ inline claim(me, life, fd, r, got, living)
     fi
 }
 
-/* start(): first the record, then the note on the lock: where somebody removed the
+/* start(): first the record, then the mark on the lock: where somebody removed the
  * lock's file, either that is seen here (ESTALE) and nothing starts, or whoever makes
  * it anew sees the record. */
 inline start(me, life, fd, r)
@@ -228,8 +228,8 @@ inline start(me, life, fd, r)
     fi
 #else
     if
-    :: is_named(fd) ->                                         /* idlock_note: fstat; */
-        says[fd] = r;                                          /* write */
+    :: is_named(fd) ->                                         /* idlock_begin: fstat; */
+        says[fd] = r;                                          /* fchmod */
         d_step {                                               /* vfork */
             born[r] = true;
             lock_of[life] = lock_of[life] | BIT(RUN(r));

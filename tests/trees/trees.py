@@ -192,7 +192,10 @@ class Spool:
             return
         like = dict(os.environ, QUEUECTL_JOB_ID=self.cases[0].kind, QUEUECTL_RUN="1",
                     QUEUECTL_SPOOL=str(self.path))
-        other = str(run).replace(".p0.", ".p1.")
+        # A run of another boot.  (One of this boot, with this id, would live, and the
+        # job would wait for it.)
+        boot = str(run).index(".w") + 2
+        other = str(run)[:boot] + ("0" if str(run)[boot] != "0" else "1") + str(run)[boot + 1:]
         with open(self.path / "ids" / self.cases[0].kind, "ab") as file:
             for extra in [{}, {"QUEUECTL_JOB": str(run) + "x"}, {"QUEUECTL_JOB": other},
                           {"XQUEUECTL_JOB": str(run)}]:
