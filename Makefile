@@ -130,7 +130,7 @@ unit: all
 # The last line is `N passed, N failed, N skipped` over all passes.
 test: all
 	@sh contrib/install-deps.sh test
-	+@$(MAKE) units
+	+@$(MAKE) units benchers
 ifneq ($(filter sanitized,$(PASSES)),)
 	+@$(MAKE) BUILD='$(BUILD)/san' SANITIZE=address,undefined core units
 endif

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/io.h"
 #include "base/sys.h"
 #include "queue/logs.h"
 #include "spool/idlock.h"
@@ -62,6 +63,17 @@ int arrival_write(struct queue *q, const struct job *job, enum file_sure sure, s
         a->written = true;
     buf_release(&text);
     return a->written ? 0 : -1;
+}
+
+int arrival_write_alone(struct queue *q, const struct job *job, struct arrival *a,
+                        struct err *err)
+{
+    if (!sys_keeps_order(q->spool->root))
+        return arrival_write(q, job, FILE_SYNCED, a, err);
+    if (arrival_write(q, job, FILE_WRITTEN, a, err) != 0)
+        return -1;
+    a->held = file_hold(q->spool, DIR_TMP, a->tmp);
+    return a->held >= 0 ? 0 : file_error(err, "enqueue", job->id, "open", DIR_TMP, a->tmp);
 }
 
 int arrival_publish(struct queue *q, const struct job *job, struct arrival *a, struct err *err)
@@ -158,6 +170,20 @@ int arrival_sync(struct queue *q, struct err *err)
     return file_sync_dir(q->spool, DIR_PENDING) == 0
                ? 0
                : err_sys(err, "sync", dir_name(DIR_PENDING));
+}
+
+int arrival_sync_alone(struct queue *q, const struct arrival *a, struct err *err)
+{
+    if (a->held < 0)
+        return arrival_sync(q, err);
+    return io_sync(a->held) == 0 ? 0 : err_sys(err, "sync", a->file);
+}
+
+void arrival_let_go(struct arrival *a)
+{
+    if (a->held >= 0)
+        close(a->held);
+    a->held = -1;
 }
 
 static int sync_one_by_one(struct queue *q, const struct arrival *a, size_t n)

@@ -14,6 +14,7 @@ struct arrival {
     bool reserved;                /* ids/ID was made by us */
     bool written;                 /* tmp/ holds the document */
     bool published;
+    int held;                     /* the document, open for its sync; -1: not */
 };
 
 int arrival_refuse_full(const struct queue *q, struct err *err);
@@ -34,6 +35,12 @@ int arrival_refuse_id(const struct queue *q, enum ids_claim c, const char *id, s
 void arrival_name(const struct job *job, int64_t now, struct arrival *a);
 int arrival_write(struct queue *q, const struct job *job, enum file_sure sure, struct arrival *a,
                   struct err *err);
+/* Of one alone: in one commit where the file system allows that.  Afterwards
+ * _let_go. */
+int arrival_write_alone(struct queue *q, const struct job *job, struct arrival *a,
+                        struct err *err);
+int arrival_sync_alone(struct queue *q, const struct arrival *a, struct err *err);
+void arrival_let_go(struct arrival *a);
 /* Of many, written FILE_CACHED. */
 int arrival_sync_written(struct queue *q, const struct arrival *a, size_t n, struct err *err);
 int arrival_publish(struct queue *q, const struct job *job, struct arrival *a, struct err *err);

@@ -1,7 +1,11 @@
 /* enqueue.c: see enqueue.h for the steps.
  *
  * Acknowledged means durable: the document is synced before the rename, the
- * folder after it, and only then does the caller learn of success.  One job
+ * folder after it, and only then does the caller learn of success.  Where the file
+ * system keeps its order (sys.h) one commit of its journal does for both: the content
+ * is written back before the rename, and the sync of the file after it brings along
+ * the rename, which changed its inode, too (ext4: i_sync_tid; XFS: the log up to the
+ * inode's last change).  tests/power cuts the power in between.  One job
  * holds its id's lock all the while.  A batch cannot keep thousands of files
  * open, so it reserves its ids under a marker (idlock.h), writes all documents,
  * syncs once for all of them, renames them one after another and syncs the
@@ -23,7 +27,7 @@
 
 int enqueue_job(struct queue *q, struct job *job, struct err *err)
 {
-    struct arrival a = {.written = false};
+    struct arrival a = {.held = -1};
     int64_t now = clock_wall_us();
     int lock;
     if (spool_is_member(q->spool))
@@ -32,14 +36,15 @@ int enqueue_job(struct queue *q, struct job *job, struct err *err)
         arrival_reserve(q, job->id, NULL, NULL, &lock, &a.reserved, err) != 0)
         return -1;
     arrival_name(job, now, &a);
-    int r = arrival_write(q, job, FILE_SYNCED, &a, err);
+    int r = arrival_write_alone(q, job, &a, err);
     if (r == 0)
         r = arrival_publish(q, job, &a, err);
     if (r != 0)
         arrival_undo(q, job, &a);
     close(lock); /* before the sync: a worker may claim it now */
-    if (r == 0 && (r = arrival_sync(q, err)) != 0 && !arrival_undo(q, job, &a))
-        return arrival_stays(err, job->id);
+    if (r == 0 && (r = arrival_sync_alone(q, &a, err)) != 0 && !arrival_undo(q, job, &a))
+        r = arrival_stays(err, job->id);
+    arrival_let_go(&a);
     return r;
 }
 

@@ -115,9 +115,14 @@ int file_remove(const struct spool *sp, enum dir d, const char *name)
     return unlinkat(sp->dir[d], name, 0);
 }
 
+int file_hold(const struct spool *sp, enum dir d, const char *name)
+{
+    return io_open_file(sp->dir[d], name, O_RDONLY | O_NONBLOCK, 0);
+}
+
 int file_sync(const struct spool *sp, enum dir d, const char *name)
 {
-    int fd = io_open_file(sp->dir[d], name, O_RDONLY | O_NONBLOCK, 0);
+    int fd = file_hold(sp, d, name);
     if (fd < 0)
         return -1;
     int r = io_sync(fd);

@@ -15,9 +15,9 @@
 enum file_sure {
     FILE_CACHED,  /* in memory: a power cut may leave it empty under its new name */
     FILE_WRITTEN, /* whole under any name that a power cut leaves it with, but not sure
-                     to be there.  Not for what goes to pending/: producers sync that
-                     folder, and on btrfs this brings along the names of new files
-                     without their content */
+                     to be there.  Not for what goes to pending/ where the file system
+                     does not keep its order (sys.h): producers sync that folder, and on
+                     btrfs this brings along the names of new files without their content */
     FILE_SYNCED   /* it survives under the name it has then */
 };
 
@@ -52,6 +52,9 @@ int file_replace(const struct spool *sp, enum dir d, const char *name, enum dir 
 int file_rename_root(const struct spool *sp, const char *name, const char *new);
 
 int file_remove(const struct spool *sp, enum dir d, const char *name);
+/* Its descriptor, for a sync after it was renamed: read-only, so that its close is no
+ * event to who watches the folder.  The caller closes. */
+int file_hold(const struct spool *sp, enum dir d, const char *name);
 int file_sync(const struct spool *sp, enum dir d, const char *name);
 int file_sync_dir(const struct spool *sp, enum dir d);
 

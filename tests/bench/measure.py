@@ -9,6 +9,7 @@
 import os
 import signal
 import subprocess
+import tempfile
 import threading
 import time
 from typing import NamedTuple
@@ -24,21 +25,23 @@ class Failed(Exception):
 
 
 def run(argv, cwd=None, env=None, stdin=None, stdout=subprocess.DEVNULL, limit=300,
-        stderr=subprocess.DEVNULL):
-    """Its Cost; Failed unless it ends with 0.  stdin: a path."""
-    with open(stdin or os.devnull, "rb") as source:
+        stderr=None):
+    """Its Cost; Failed, with what it said, unless it ends with 0.  stdin: a path."""
+    with open(stdin or os.devnull, "rb") as source, tempfile.TemporaryFile() as said:
         begun = time.perf_counter()
         # pylint: disable=consider-using-with  # wait4() below reaps it
         process = subprocess.Popen(argv, cwd=cwd, env=env, stdin=source, stdout=stdout,
-                                   stderr=stderr)
+                                   stderr=stderr or said)
         killer = threading.Timer(limit, process.send_signal, [signal.SIGKILL])
         killer.start()
         _, status, usage = os.wait4(process.pid, 0)
         wall = time.perf_counter() - begun
         killer.cancel()
         process.returncode = os.waitstatus_to_exitcode(status)
+        said.seek(0)
+        words = said.read(1000).decode(errors="replace")
     if process.returncode != 0:
-        raise Failed("%s: exit %d" % (" ".join(argv[:4]), process.returncode))
+        raise Failed("%s: exit %d: %s" % (" ".join(argv[:4]), process.returncode, words))
     return Cost(wall, usage.ru_utime + usage.ru_stime)
 
 
