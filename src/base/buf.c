@@ -13,7 +13,7 @@
 
 #include "base/text.h"
 
-#define FIRST_CAP 64
+#define FIRST_CAP 128
 #define SHORT_TEXT 48 /* bytes: a number, a stamp, with its name */
 
 void buf_release(struct buf *b)

@@ -39,6 +39,10 @@ void escape_add(struct buf *out, const char *text, size_t n)
     size_t from = 0, at = 0, len;
 
     while (at < n) {
+        if (text[at] >= ' ' && text[at] < 0x7f) {
+            at++;
+            continue;
+        }
         long c = utf8_next(text + at, n - at, &len);
 
         if (escape_is_hidden(c)) {
