@@ -23,11 +23,39 @@
 #include "base/log.h"
 #include "base/num.h"
 #include "base/stamp.h"
+#include "base/text.h"
 
 #define LENGTH(array) (sizeof(array) / sizeof(array)[0])
 #define LAST_US INT64_C(253402300799999999)
 
 /* --- numbers --- */
+
+static void texts(void **state)
+{
+    char to[32], small[6] = "xxxxx";
+    struct text t = text_in(to, sizeof to);
+    (void)state;
+    assert_string_equal(to, "");
+    text_adds(&t, "a");
+    text_addc(&t, '.');
+    text_add_int(&t, -120);
+    text_add(&t, "bcd", 1);
+    text_add_uint(&t, 0);
+    assert_string_equal(to, "a.-120b0");
+    t = text_in(to, sizeof to);
+    text_add_int(&t, INT64_MIN);
+    assert_string_equal(to, "-9223372036854775808");
+    t = text_in(to, sizeof to);
+    text_add_uint(&t, UINT64_MAX);
+    assert_string_equal(to, "18446744073709551615");
+    t = text_in(small, 4); /* what does not fit is left out */
+    text_adds(&t, "ab");
+    text_adds(&t, "cdef");
+    text_addc(&t, 'g');
+    assert_string_equal(small, "abc");
+    assert_int_equal(t.len, 3);
+    assert_int_equal(small[4], 'x');
+}
 
 static void numbers_whole(void **state)
 {
@@ -1015,6 +1043,7 @@ static void log_lines(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
+        cmocka_unit_test(texts),
         cmocka_unit_test(numbers_whole),
         cmocka_unit_test(numbers_bounds),
         cmocka_unit_test(numbers_in_any_spelling),

@@ -642,10 +642,33 @@ static void fates(void **state)
     assert_string_equal(outcome_name(OUTCOME_CANCELLED), "cancelled");
 }
 
+/* What job_record() put into the struct is what a reader of the document gets. */
+static void is_as_its_document(const struct job *j)
+{
+    char *text = print(j);
+    struct job read = parse(text);
+    free(text);
+    assert_int_equal(j->attempts, read.attempts);
+    assert_int_equal(j->runs, read.runs);
+    assert_int_equal(j->lost, read.lost);
+    assert_int_equal(j->lost_in_row, read.lost_in_row);
+    assert_int_equal(j->created_us, read.created_us);
+    assert_int_equal(j->updated_us, read.updated_us);
+    assert_int_equal(j->started_us, read.started_us);
+    assert_int_equal(j->finished_us, read.finished_us);
+    assert_int_equal(j->next_run_us, read.next_run_us);
+    assert_int_equal(j->duration_ms, read.duration_ms);
+    assert_int_equal(j->exit_code, read.exit_code);
+    assert_string_equal(j->worker, read.worker);
+    assert_string_equal(j->last_error ? j->last_error : "", read.last_error ? read.last_error : "");
+    job_release(&read);
+}
+
 static void record(struct job *j, enum outcome outcome, int attempt, enum fate fate)
 {
     struct run r = a_run(outcome, attempt);
     assert_int_equal(job_record(j, &r, fate, fate == FATE_RETRY ? NOW + 9 : -1), 0);
+    is_as_its_document(j);
 }
 
 static void one_record(void **state)
@@ -660,6 +683,7 @@ static void one_record(void **state)
     r.timed_out = true;
     r.error = "exit 3: \"no\"";
     assert_int_equal(job_record(&j, &r, FATE_RETRY, NOW + 999999), 0);
+    is_as_its_document(&j);
     char *text = print(&j);
     assert_string_equal(
         text,
