@@ -103,5 +103,5 @@ def overtaking(bench):
             if won != n:
                 raise AssertionError("%d claims won, %d jobs" % (won, n))
             shares.append(lost / won)
-    yield Line("claims lost for each one won, %d pools of 2" % POOLS, min(shares), "", "<= 0.3",
-               "worst of %d: %.2f" % (bench.rounds, max(shares)))
+    yield Line("claims lost for each one won, %d pools of 2" % POOLS, quantile(shares, 0.5), "",
+               "<= 0.3", "the median; worst of %d: %.2f" % (bench.rounds, max(shares)))

@@ -94,37 +94,48 @@ def names_ms(spool):
     return 1e3 * min(once() for _ in range(5))
 
 
-def at_length(bench, n):
-    """(rate, memory of the pool, milliseconds of status, of list, of reading names)"""
-    runs = bench.jobs(RUNS)
-    due = max(n // 2, runs + 2 * SKIP)
-    with Spool(bench.place) as spool:
-        fill(spool, n // 2, LATER)
-        fill(spool, due, JOB)
-        memory = pool_bytes(spool)
-        times = best_ms(spool, "status"), best_ms(spool, "list", "--limit", "20"), names_ms(spool)
-        rates = []
-        for _ in range(bench.rounds):
-            rates.append(rate_of(spool, runs))
-            fill(spool, max(0, due - (spool.count("pending") - n // 2)), JOB)
-        name = max(len(name) for name in os.listdir(spool.path("pending"))[:100])
-        return max(rates), memory, times, name, spool.count("pending")
+class Long(Spool):
+    """A spool in which n jobs wait, half of them for later."""
+
+    def __init__(self, bench, n):
+        super().__init__(bench.place)
+        self.later, self.runs = n // 2, bench.jobs(RUNS)
+        self.due = max(n // 2, self.runs + 2 * SKIP)
+        fill(self, self.later, LATER)
+        fill(self, self.due, JOB)
+
+    def rate(self):
+        """Of one round, after which as many wait as before."""
+        rate = rate_of(self, self.runs)
+        fill(self, max(0, self.due - (self.count("pending") - self.later)), JOB)
+        return rate
 
 
 def waiting(bench):
-    lengths = (1000, 100000, 1000000) if bench.kind == "tmpfs" else (1000, 100000)
-    base_rate, base_memory, _, _, base_n = at_length(bench, 1000)
-    for n, status_ms in zip(lengths[1:], (60, 400)):
+    for n, status_ms in ((100000, 60), (1000000, 400)):
+        if bench.kind == "ext4" and n > 100000:
+            continue # it has no room for two million files
         n = bench.jobs(n)
-        rate, memory, (status, listing, names), name, waits = at_length(bench, n)
         what = "%d waiting: " % n
-        yield Line(what + "rate against 1000", rate / base_rate, "x", ">= 0.97",
-                   "%.0f and %.0f jobs/s" % (rate, base_rate))
-        yield Line(what + "memory beside the name", (memory - base_memory) / (waits - base_n) - name,
-                   "B/job", "<= 64")
-        yield Line(what + "status", status, "ms", "<= %d" % status_ms)
+        with Long(bench, 1000) as short, Long(bench, n) as long:
+            sizes, waits = [pool_bytes(s) for s in (short, long)], [s.count("pending")
+                                                                  for s in (short, long)]
+            name = max(map(len, os.listdir(long.path("pending"))[:100]))
+            status, listing = (best_ms(long, *words) for words in (["status"],
+                                                                   ["list", "--limit", "20"]))
+            names = names_ms(long)
+            best = {short: 0, long: 0}
+            for _ in range(bench.rounds):
+                for spool in best:
+                    best[spool] = max(best[spool], spool.rate())
+        yield Line(what + "rate against 1000", best[long] / best[short], "x", ">= 0.97",
+                   "%.0f and %.0f jobs/s" % (best[long], best[short]))
+        yield Line(what + "memory beside the name",
+                   (sizes[1] - sizes[0]) / (waits[1] - waits[0]) - name, "B/job", "<= 64")
+        yield Line(what + "status", status, "ms", "<= %d" % status_ms,
+                   "the names alone %.0f" % names)
         yield Line(what + "list --limit 20 beyond the names", listing - names, "ms", "<= 50",
-                   "%.0f ms of which %.0f" % (listing, names))
+                   "%.0f ms, the names %.0f" % (listing, names))
 
 
 def swell(folder, n):
