@@ -18,7 +18,6 @@
 #include "job/members.h"
 
 #define SHOWN_VALUE_MAX 60 /* bytes of a value in a message */
-#define COUNT_MAX 1000000000
 #define RETRIES_MAX 1000
 #define BACKOFF_MAX 1000
 
@@ -99,9 +98,9 @@ const struct job_member job_members[] = {
     {"attempts", "count", "a whole number", "Runs compared with max_retries.", FIELD(attempts),
      member_read_int, .max = NAME_ATTEMPTS_MAX, .recorded = true},
     {"runs", "count", "a whole number", "All runs ever; the last one's number.", FIELD(runs),
-     member_read_int, .max = COUNT_MAX, .recorded = true},
+     member_read_int, .max = MEMBER_COUNT_MAX, .recorded = true},
     {"lost", "count", "a whole number", "Runs lost with their worker or host.", FIELD(lost),
-     member_read_int, .max = COUNT_MAX, .recorded = true},
+     member_read_int, .max = MEMBER_COUNT_MAX, .recorded = true},
     {"created_at", "time", "a time", "When it was accepted.", FIELD(created_us), member_read_time,
      .recorded = true},
     {"updated_at", "time", "a time", "When the queue last changed the document.",

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/duration.h"
 #include "base/stamp.h"
 #include "job/members.h"
 
@@ -207,10 +208,26 @@ static void record_history(struct json_doc *doc, const char *run)
     cJSON_Delete(list);
 }
 
-/* Document and struct, so that the two stay one (test_job.c holds them to it). */
+static int one_more(int count, bool really)
+{
+    return really && count < MEMBER_COUNT_MAX ? count + 1 : count;
+}
+
+/* As a reader of the document gets it: malformed UTF-8 is mended there. */
+static char *read_error(const struct json_doc *doc)
+{
+    cJSON *text = json_value(doc, "last_error");
+    char *error = cJSON_IsString(text) ? strdup(text->valuestring) : NULL;
+    cJSON_Delete(text);
+    return error;
+}
+
+/* Document and struct, so that the two stay one (test_job.c and fuzz_jobs.c hold them to
+ * it): what the readers would not take is not written. */
 static void record_run(struct job *j, const struct run *r, enum fate fate, int64_t next_run_us)
 {
     bool lost = r->outcome == OUTCOME_LOST;
+    int64_t duration = r->duration_ms < DURATION_MAX_MS ? r->duration_ms : DURATION_MAX_MS;
     struct json_doc *doc = j->doc;
     struct buf run = BUF_INIT;
     print_run(r, j->runs + 1, fate, &run);
@@ -219,11 +236,11 @@ static void record_run(struct job *j, const struct run *r, enum fate fate, int64
     j->lost_in_row = lost && fate != FATE_DEAD ? j->lost_in_row + 1 : 0;
 
     json_set_int(doc, "attempts", j->attempts = lost && r->attempt > 0 ? r->attempt - 1 : r->attempt);
-    json_set_int(doc, "runs", ++j->runs);
-    record_int(doc, "lost", j->lost += lost, 1);
+    json_set_int(doc, "runs", j->runs = one_more(j->runs, true));
+    record_int(doc, "lost", j->lost = one_more(j->lost, lost), 1);
     record_time(doc, "started_at", j->started_us = r->started_us);
     record_time(doc, "finished_at", j->finished_us = r->finished_us);
-    record_int(doc, "duration_ms", j->duration_ms = r->duration_ms, 0);
+    record_int(doc, "duration_ms", j->duration_ms = duration, 0);
     record_int(doc, "exit_code", j->exit_code = r->exit_code, 0);
     record_int(doc, "signal", r->signal, 1);
     record_error(doc, r->error);
@@ -240,9 +257,11 @@ int job_record(struct job *j, const struct run *r, enum fate fate, int64_t next_
     bool has_error = r->error != NULL && r->error[0] != '\0';
     struct job fresh = *j;
     fresh.doc = json_copy(j->doc);
-    fresh.last_error = has_error ? strndup(r->error, error_length(r->error)) : NULL;
+    fresh.last_error = NULL;
     if (fresh.doc != NULL)
         record_run(&fresh, r, fate, next_run_us);
+    if (fresh.doc != NULL && has_error)
+        fresh.last_error = read_error(fresh.doc);
     if (fresh.doc == NULL || json_failed(fresh.doc) || (has_error && fresh.last_error == NULL)) {
         json_free(fresh.doc);
         free(fresh.last_error);

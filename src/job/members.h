@@ -4,6 +4,8 @@
 
 #include "job/job.h"
 
+#define MEMBER_COUNT_MAX 1000000000 /* of runs */
+
 /* Fill the struct from j->doc; j's other fields are overwritten, not freed.
  * On failure none of them holds memory. */
 int members_read(struct job *j, struct err *err);

@@ -418,6 +418,7 @@ static void check_clock(struct pool *p)
     if (step > 0)
         return;
     p->began_us += step;
+    crew_withdraw(p);
     scan_close(&p->scan);
     index_shift(p->index, DIR_FAILED, step);
     index_forget(p->index, DIR_PENDING);

@@ -234,9 +234,10 @@ static void take_from_board(struct worker *w)
         tell(w, TALK_LOW, END_RAN, &w->offer);
 }
 
+/* What this job met the next would meet, too: then the pool has to say how it goes on. */
 static void report(struct worker *w, const struct talk *t, enum talk_end end)
 {
-    if (!w->has_offer)
+    if (!w->has_offer && end != END_REFUSED && end != END_TROUBLE)
         take_from_board(w);
     if (!w->has_offer) {
         worker_rests(w);

@@ -330,9 +330,10 @@ traced() {
     can_trace
     for before in absent "done"; do
         [ "$before" = absent ] || ended "done"
-        traced fsync:delay_enter=700000:when=1 --command slow >said 2>&1 &
+        # The first of these comes with the lock held, before the rename.
+        traced fsync,sync_file_range:delay_enter=700000:when=1 --command slow >said 2>&1 &
         slow=$!
-        wait_until eval 'grep -q fsync trace'
+        wait_until eval 'grep -q sync trace'
         is "$(ls spool/pending)" ""
         expect 0 unique --command quick --json
         is "$(jq -r .command <<<"$out")" slow

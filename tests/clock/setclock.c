@@ -193,6 +193,16 @@ int close(int fd)
 
 /* -- counting --------------------------------------------------------------- */
 
+int ppoll(struct pollfd *fds, nfds_t n, const struct timespec *timeout, const sigset_t *mask)
+{
+    static int (*real)(struct pollfd *, nfds_t, const struct timespec *, const sigset_t *);
+    if (!real)
+        *(void **)&real = dlsym(RTLD_NEXT, "ppoll");
+    if (control)
+        atomic_fetch_add(&control->polls, 1);
+    return real(fds, n, timeout, mask);
+}
+
 int poll(struct pollfd *fds, nfds_t n, int timeout)
 {
     static int (*real)(struct pollfd *, nfds_t, int);

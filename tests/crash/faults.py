@@ -74,7 +74,7 @@ def complaints(room, done, trial, paths):
     synced = trial.point.call not in SYNCS or trial.action in NO_SYNC
     if done.code == 0 and trial.scene.name in DURABLE and not synced:
         return ["sync: acknowledged, though it could not be synced"]
-    if done.code in trial.scene.ok or trial.point.role not in ("cli", "pool") or ": stopped\n" in done.err:
+    if done.code in trial.scene.ok or trial.point.role not in ("cli", "pool") or ": stopped" in done.err:
         return []  # a pool that drains and stops says by its code whether a job died
     if not says_why(done.err, trial.action):
         return ["message: exit %d, and it does not say why: %s" % (done.code, done.err)]

@@ -22,6 +22,7 @@ import argparse
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -112,7 +113,7 @@ def drain(world):
         if not os.path.isfile(world.at("ids", name)):
             return "ids/%s: to be moved away by hand, as the worker says" % name
     code, said = world.call("worker", "run", "--drain")
-    if b": stopped\n" in said:
+    if re.search(rb": stopped(;.*)?\n", said):
         return ""
     return "worker run: exit %s: %s" % (code, said[-300:].decode(errors="replace"))
 
