@@ -45,9 +45,6 @@ size_t json_count(const struct json_doc *doc);
 const char *json_name(const struct json_doc *doc, size_t i);
 const char *json_raw_at(const struct json_doc *doc, size_t i);
 
-/* The value of member i, as json_raw gives it. */
-const char *json_raw_at(const struct json_doc *doc, size_t i);
-
 bool json_has(const struct json_doc *doc, const char *name);
 /* The value's bytes as written, NUL-terminated; NULL if absent. Valid until the
  * member is set or removed. */

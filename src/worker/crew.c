@@ -300,10 +300,8 @@ static void hear(struct pool *p, struct member *m, const struct talk *t)
         crew_say_ready(p);
         break;
     case TALK_IDLE:
-        m->busy = false;
-        heard_of_job(p, m, t);
-        break;
     case TALK_BACK:
+        m->busy = t->op == TALK_BACK;
         heard_of_job(p, m, t);
         break;
     default: /* TALK_LOW: the dispatch that follows is all it asks for */

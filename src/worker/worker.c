@@ -196,7 +196,8 @@ static enum talk_end serve(struct worker *w, enum dir d, const char *file)
     return END_LATER;
 }
 
-void worker_rests(struct worker *w)
+/* The run that the record names has ended: it names none. */
+static void name_no_run(struct worker *w)
 {
     if (!w->record.run[0])
         return;
@@ -240,7 +241,7 @@ static void report(struct worker *w, const struct talk *t, enum talk_end end)
     if (!w->has_offer && end != END_REFUSED && end != END_TROUBLE)
         take_from_board(w);
     if (!w->has_offer) {
-        worker_rests(w);
+        name_no_run(w);
         tell(w, TALK_IDLE, end, t);
     } else if (end != END_RAN && end != END_GONE)
         tell(w, TALK_BACK, end, t);

@@ -33,9 +33,6 @@ struct worker {
     int64_t room_us;       /* monotonic: until then there is room on the disk */
 };
 
-/* The run that the record names has ended: it names none. */
-void worker_rests(struct worker *w);
-
 /* Wait until something happens or the deadline (monotonic; -1: none), and take
  * note of it in the fields above. */
 void worker_listen(struct worker *w, int64_t deadline_us);

@@ -47,6 +47,14 @@ static bool is_there(enum dir d, const char *file, void *arg)
     return !claimed[number_of(file)];
 }
 
+/* All of them, of one priority, in the hands of this pool of so many. */
+static void add_all(struct index *x, unsigned rank, unsigned pools)
+{
+    index_share(x, rank, pools);
+    for (int number = 0; number < MANY; number++)
+        add(x, number, 0);
+}
+
 /* The next one's number, -1: none. */
 static int pop(struct index *x)
 {
@@ -94,10 +102,7 @@ static void shares_are_all(void **state)
     struct index *pool[3] = {*state, index_new(), index_new()};
     int taken[3] = {0};
     for (unsigned i = 0; i < 3; i++)
-        index_share(pool[i], i, 3);
-    for (int number = 0; number < MANY; number++)
-        for (int i = 0; i < 3; i++)
-            add(pool[i], number, 0);
+        add_all(pool[i], i, 3);
     for (int round = 0; round < 60; round++) /* under PASS_MAX */
         for (int i = 0; i < 3; i++) {
             int number = pop(pool[i]);
@@ -116,9 +121,7 @@ static void nothing_is_left_over(void **state)
 {
     struct index *x = *state;
     int count = 0;
-    index_share(x, 1, 4);
-    for (int number = 0; number < MANY; number++)
-        add(x, number, 0);
+    add_all(x, 1, 4);
     for (int number; (number = pop(x)) >= 0; count++) {
         assert_false(claimed[number]);
         claimed[number] = true;
@@ -132,9 +135,7 @@ static void the_stuck_are_not_overtaken_for_ever(void **state)
 {
     struct index *x = *state;
     int behind = 0, worst = 0;
-    index_share(x, 0, 2);
-    for (int number = 0; number < MANY; number++)
-        add(x, number, 0);
+    add_all(x, 0, 2);
     for (int number, oldest = 0; (number = pop(x)) >= 0;) {
         claimed[number] = true;
         while (oldest < MANY && claimed[oldest]) {
@@ -151,9 +152,7 @@ static void the_claimed_are_dropped(void **state)
 {
     struct index *x = *state;
     int given = 0, own = 0;
-    index_share(x, 0, 2);
-    for (int number = 0; number < MANY; number++)
-        add(x, number, 0);
+    add_all(x, 0, 2);
     for (int number; (number = pop(x)) >= 0 && given < 60; given++)
         own += number >= 0;
     assert_int_equal(own, 60);
