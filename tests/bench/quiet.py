@@ -8,7 +8,8 @@ from measure import run
 from queues import PROGRAM, Spool, tool, wait_for
 
 WINDOW_SEC = 10
-SETTLE_SEC = 3  # after the start; the safety look comes each 30 s
+SETTLE_SEC = 15 # at most, after the start; the safety look comes each 30 s
+REST_SEC = 0.5
 MANY = 1000
 MIB_A_SEC = 64
 
@@ -26,10 +27,16 @@ def pss_kib(pid):
         return next(int(line.split()[1]) for line in f if line.startswith("Pss:"))
 
 
+def rests(pids):
+    before = sum(map(switches, pids))
+    time.sleep(REST_SEC)
+    return sum(map(switches, pids)) == before
+
+
 def idle(bench):
     with Spool(bench.place) as spool, spool.pool(8) as pool:
-        time.sleep(SETTLE_SEC)
         everybody = [pool.pid, *pool.workers()]
+        wait_for(lambda: rests(everybody), SETTLE_SEC, "rest after the start")
         before = sum(map(switches, everybody))
         time.sleep(WINDOW_SEC)
         yield Line("idle, 8 workers: context switches in %d s" % WINDOW_SEC,

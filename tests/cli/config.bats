@@ -234,10 +234,10 @@ backoff-base=3'
     start_workers 1
     q enqueue --wait --command true >/dev/null
     q config set timeout 200ms 2>/dev/null
-    expect 124 q enqueue --wait --max-retries 0 --command 'sleep 60'
+    expect 124 q enqueue --wait --max-retries 0 --command 'sleep infinity'
     printf 'timeout = 300ms\n' >"$ini"
     taken_up() {
-        q enqueue --wait --id "t$RANDOM" --max-retries 0 --command 'sleep 60' 2>&1 |
+        q enqueue --wait --id "t$RANDOM" --max-retries 0 --command 'sleep infinity' 2>&1 |
             grep -q "timed out after 300ms"
     }
     wait_until taken_up

@@ -232,7 +232,7 @@ can_be_elsewhere() {
 
 @test "after a reboot: the same spool; the runs of before are lost, and made again" {
     can_be_elsewhere
-    marking a '[ "$QUEUECTL_RUN" = 2 ] || sleep 600'
+    marking a '[ "$QUEUECTL_RUN" = 2 ] || sleep infinity'
     pids=$(q worker start | tr -dc '0-9 ')
     wait_until has_run a
     # The power goes: nobody writes a word.
@@ -256,7 +256,7 @@ can_be_elsewhere() {
 
 @test "another host under another boot: refused until init --adopt; the runs are lost" {
     can_be_elsewhere
-    marking a '[ "$QUEUECTL_RUN" = 2 ] || sleep 600'
+    marking a '[ "$QUEUECTL_RUN" = 2 ] || sleep infinity'
     start_workers 1
     wait_until has_run a
     cp -a spool/processing taken

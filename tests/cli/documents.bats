@@ -379,19 +379,19 @@ logs/.TOKEN.out'
 
 @test "timeout ends a run, by any of its spellings" {
     start_workers 3
-    q enqueue '{"id":"a","command":"sleep 60","max_retries":0,"timeout":0.3}'
-    q enqueue '{"id":"b","command":"sleep 60","max_retries":0,"timeout_ms":300}'
-    q enqueue '{"id":"c","command":"sleep 60","max_retries":0,"timeout_seconds":0.3}'
+    q enqueue '{"id":"a","command":"sleep infinity","max_retries":0,"timeout":0.3}'
+    q enqueue '{"id":"b","command":"sleep infinity","max_retries":0,"timeout_ms":300}'
+    q enqueue '{"id":"c","command":"sleep infinity","max_retries":0,"timeout_seconds":0.3}'
     wait_until is_count dead 3
     for id in a b c; do is "$(field $id last_error)" "timed out after 300ms"; done
 }
 
 @test "a setting is read when the job runs, a default written when it is accepted" {
-    q enqueue --id before --command 'sleep 60'
+    q enqueue --id before --command 'sleep infinity'
     q config set max-retries 0 2>/dev/null
     q config set timeout 300ms 2>/dev/null
     q config set priority 7 2>/dev/null
-    q enqueue --id after --command 'sleep 60'
+    q enqueue --id after --command 'sleep infinity'
     is "$(field before max_retries) $(field before priority)" "3 0"
     is "$(field after max_retries) $(field after priority)" "0 7"
     start_workers 2

@@ -271,7 +271,7 @@ pending_ids() { q list --state pending --format '{id}'; }
 
 @test "--wait: 124 when the job timed out" {
     start_workers 1
-    expect 124 q enqueue --id a --wait --max-retries 0 --timeout 200ms --command 'sleep 60'
+    expect 124 q enqueue --id a --wait --max-retries 0 --timeout 200ms --command 'sleep infinity'
     is "$err" "queuectl: a is dead: timed out after 200ms"
 }
 
@@ -333,7 +333,7 @@ PY
     q enqueue --id dead --max-retries 0 --command false
     wait_until is_state failed failed
     wait_until is_state dead dead
-    q enqueue --id processing --command 'sleep 60'
+    q enqueue --id processing --command 'sleep infinity'
     wait_until is_state processing processing
     q enqueue --id pending --command true
     for id in pending processing failed "done" dead; do

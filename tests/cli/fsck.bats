@@ -38,7 +38,7 @@ clean() {
     q enqueue --wait --id x --max-retries 0 --command false >/dev/null 2>&1 || true
     q enqueue --id f --command false >/dev/null
     wait_until is_state f failed
-    q enqueue --id r --command 'sleep 60' >/dev/null
+    q enqueue --id r --command 'sleep infinity' >/dev/null
     wait_until is_state r processing
     q enqueue --id p --command true >/dev/null
     q enqueue --id h --command true >/dev/null
@@ -126,7 +126,7 @@ clean() {
 
 @test "lost-run: a running job whose worker is dead" {
     start_workers 1
-    q enqueue --id a --command 'exec sleep 60' >/dev/null
+    q enqueue --id a --command 'exec sleep infinity' >/dev/null
     running() { [ "$(q status --json | jq -r '.workers[0].job')" = a ]; }
     wait_until running
     read -r pool pid < <(q status --json | jq -r '.workers[0] | "\(.pool) \(.pid)"')

@@ -19,7 +19,7 @@ fill() {
     q enqueue --id f1 --command false --backoff-base 200 >/dev/null
     q enqueue --id f2 --command false >/dev/null
     wait_until is_count failed 2
-    q enqueue --id run --command 'sleep 60' >/dev/null
+    q enqueue --id run --command 'sleep infinity' >/dev/null
     wait_until is_state run processing
     q enqueue --id low --priority low --command true >/dev/null
     q enqueue --id p1 --command true >/dev/null

@@ -115,7 +115,7 @@ page() { # heads|items
 @test "queuectl-job.5 names what a run records in its history" {
     start_workers 1
     q enqueue --id good --command 'true' >/dev/null
-    q enqueue --id bad --max-retries 0 --timeout 100ms --command 'sleep 5' >/dev/null
+    q enqueue --id bad --max-retries 0 --timeout 100ms --command 'sleep infinity' >/dev/null
     q config set output-max 10 2>/dev/null
     q enqueue --id signal --max-retries 0 --command 'seq 100; kill -SEGV $$' >/dev/null
     q wait good bad signal || true

@@ -93,7 +93,7 @@ make_job() {
     pending) q enqueue --id x --command true ;;
     held) q enqueue --id x --command true && q hold x ;;
     failed) q enqueue '{"id":"x","command":"false","backoff_base":100}' ;;
-    processing) q enqueue --id x --command 'exec sleep 60' ;;
+    processing) q enqueue --id x --command 'exec sleep infinity' ;;
     done) q enqueue --id x --command true ;;
     dead) q enqueue --id x --max-retries 0 --command false ;;
     esac >/dev/null

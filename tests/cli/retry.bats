@@ -116,7 +116,7 @@ failed_with() { [ -e "$(echo spool/failed/*".a$2.$1.json")" ]; }
 
 @test "a timeout and a signal are failures like any other" {
     start_workers 1
-    job slow 'sleep 100' --timeout 0.2 --max-retries 1 --backoff-base 1
+    job slow 'sleep infinity' --timeout 0.2 --max-retries 1 --backoff-base 1
     job shot 'kill -TERM $$' --max-retries 1 --backoff-base 1
     wait_until is_state slow dead
     wait_until is_state shot dead

@@ -34,15 +34,15 @@ ends_with_its_tree() { # id, how many processes at least, command
 
 @test "timeout: children, nohup, setsid and double forks are ended" {
     start_workers 1
-    ends_with_its_tree children 3 'sleep 100 & sleep 100 & touch up; wait'
-    ends_with_its_tree nohup 2 'nohup sleep 100 & touch up; wait'
-    ends_with_its_tree setsid 2 'setsid sleep 100 & touch up; wait'
-    ends_with_its_tree double 2 '(setsid sh -c "sleep 100 & sleep 100 &" &) ; touch up; sleep 100'
+    ends_with_its_tree children 3 'sleep infinity & sleep infinity & touch up; wait'
+    ends_with_its_tree nohup 2 'nohup sleep infinity & touch up; wait'
+    ends_with_its_tree setsid 2 'setsid sleep infinity & touch up; wait'
+    ends_with_its_tree double 2 '(setsid sh -c "sleep infinity & sleep infinity &" &) ; touch up; sleep infinity'
 }
 
 @test "timeout: what ignores TERM is killed after the grace, not before" {
     start_workers 1
-    ends_with_its_tree stubborn 2 'trap "" TERM; sleep 100 & touch up; while :; do sleep 0.05; done'
+    ends_with_its_tree stubborn 2 'trap "" TERM; sleep infinity & touch up; while :; do sleep 0.05; done'
     took=$(field stubborn duration_ms)
     echo "$took ms"
     [ "$took" -ge 2300 ]
@@ -57,14 +57,14 @@ ends_with_its_tree() { # id, how many processes at least, command
 
 @test "timeout: whoever handles TERM gets it once, and may clean up" {
     start_workers 1
-    ends_with_its_tree polite 2 'sh -c "trap \"echo child >>told; exit\" TERM; while :; do sleep 0.05; done" &
-trap "echo parent >>told; wait; exit" TERM; sleep 0.1; touch up; while :; do sleep 0.05; done'
+    ends_with_its_tree polite 2 'sh -c "trap \"echo child >>told; exit\" TERM; touch traps; while :; do sleep 0.05; done" &
+trap "echo parent >>told; wait; exit" TERM; until [ -e traps ]; do sleep 0.01; done; touch up; while :; do sleep 0.05; done'
     [ "$(sort told)" = $'child\nparent' ]
 }
 
 @test "what a job leaves running is ended with it, and the result is the job's" {
     start_workers 1
-    job leaves 'sleep 100 & setsid sleep 100 & (trap "" TERM; touch up; while :; do sleep 0.05; done) &
+    job leaves 'sleep infinity & setsid sleep infinity & (trap "" TERM; touch up; while :; do sleep 0.05; done) &
 until [ -e up ]; do sleep 0.01; done; exit 0'
     wait_until is_state leaves done
     no_processes_of leaves
@@ -75,7 +75,7 @@ until [ -e up ]; do sleep 0.01; done; exit 0'
 @test "detach: the process goes on, the result is recorded at once, and the id is free" {
     start_workers 1
     worker=$(workers)
-    job daemon 'sleep 100 & echo $! >pid' --detach
+    job daemon 'sleep infinity & echo $! >pid' --detach
     wait_until is_state daemon done
     lives "$(cat pid)"
     # Its worker leaves, so that the process is nobody's child here.
@@ -92,14 +92,14 @@ until [ -e up ]; do sleep 0.01; done; exit 0'
 
 @test "detach: a timeout still ends all of it" {
     start_workers 1
-    job daemon 'sleep 100 & touch up; sleep 100' --detach --timeout 500ms --max-retries 0
+    job daemon 'sleep infinity & touch up; sleep infinity' --detach --timeout 500ms --max-retries 0
     wait_until is_state daemon dead
     wait_until no_processes_of daemon
 }
 
 @test "cancel of a running job ends its whole tree" {
     start_workers 1
-    job tree 'setsid sleep 100 & (trap "" TERM; touch up; while :; do sleep 0.05; done)'
+    job tree 'setsid sleep infinity & (trap "" TERM; touch up; while :; do sleep 0.05; done)'
     wait_until is_there up
     q cancel tree
     is_state tree dead
@@ -116,7 +116,7 @@ until [ -e up ]; do sleep 0.01; done; exit 0'
     job again 'exec 9>mine
 flock -n 9 || { echo overlap >>bad; exit 1; }
 date +%s%3N >>starts
-[ "$QUEUECTL_RUN" -gt 2 ] || { setsid sleep 100 & sleep 100; }'
+[ "$QUEUECTL_RUN" -gt 2 ] || { setsid sleep infinity & sleep infinity; }'
     for n in 1 2; do
         wait_until lines_are starts $n
         since=$(now_ms)
@@ -208,7 +208,7 @@ echo $QUEUECTL_RUN >>begun; until [ -e "go.$QUEUECTL_RUN" ]; do sleep 0.02; done
 
 @test "lost three times in a row: dead" {
     start_workers 1
-    job poison 'echo run >>runs; kill -9 $PPID; sleep 100'
+    job poison 'echo run >>runs; kill -9 $PPID; sleep infinity'
     wait_until is_state poison dead
     lines_are runs 3
     [ "$(history_of poison outcome)" = '["lost","lost","lost"]' ]
@@ -225,7 +225,7 @@ echo $QUEUECTL_RUN >>begun; until [ -e "go.$QUEUECTL_RUN" ]; do sleep 0.02; done
 
 @test "lost twice, then a failure: the row begins anew" {
     start_workers 1
-    job flaky 'echo run >>runs; case $QUEUECTL_RUN in 3) exit 1 ;; 6) exit 0 ;; *) kill -9 $PPID; sleep 100 ;; esac' \
+    job flaky 'echo run >>runs; case $QUEUECTL_RUN in 3) exit 1 ;; 6) exit 0 ;; *) kill -9 $PPID; sleep infinity ;; esac' \
         --max-retries 1 --backoff-base 1
     wait_until is_state flaky done
     [ "$(history_of flaky outcome)" = '["lost","lost","failed","lost","lost","done"]' ]
@@ -234,7 +234,7 @@ echo $QUEUECTL_RUN >>begun; until [ -e "go.$QUEUECTL_RUN" ]; do sleep 0.02; done
 
 @test "on_crash dead: never started a second time" {
     start_workers 1
-    job once 'echo run >>runs; kill -9 $PPID; sleep 100' --on-crash dead
+    job once 'echo run >>runs; kill -9 $PPID; sleep infinity' --on-crash dead
     wait_until is_state once dead
     lines_are runs 1
     [ "$(field once last_error)" = "lost: worker died" ]
@@ -247,7 +247,7 @@ echo $QUEUECTL_RUN >>begun; until [ -e "go.$QUEUECTL_RUN" ]; do sleep 0.02; done
 @test "cancel of an orphaned run ends it: dead, not made again" {
     q config set orphans wait
     start_workers 1
-    job orphan 'echo run >>runs; sleep 100'
+    job orphan 'echo run >>runs; sleep infinity'
     wait_until lines_are runs 1
     kill -9 "$(worker_of orphan)"
     wait_until in_log 'outlived its worker'
@@ -319,7 +319,7 @@ echo $QUEUECTL_RUN >>begun; until [ -e "go.$QUEUECTL_RUN" ]; do sleep 0.02; done
     job code 'exit 4' --max-retries 0
     job segv 'kill -SEGV $$' --max-retries 0
     job kill 'kill -KILL $$' --max-retries 0
-    job time 'sleep 100' --max-retries 0 --timeout 0.2
+    job time 'sleep infinity' --max-retries 0 --timeout 0.2
     job control 'printf "a\033[31mred\n\n" >&2; exit 5' --max-retries 0
     wait_until is_count dead 6
     [ "$(field line last_error)" = "exit 3: the reason" ]
@@ -533,7 +533,7 @@ waits_for_its_first_run() {
 # Numbers come again: the group of a dead run's number may be anybody's by now.
 @test "a stranger's group with the number of a dead run is no run, and is let alone" {
     start_workers 1
-    job lost 'echo "$QUEUECTL_RUN" >>told; [ "$QUEUECTL_RUN" -gt 1 ] || exec sleep 60'
+    job lost 'echo "$QUEUECTL_RUN" >>told; [ "$QUEUECTL_RUN" -gt 1 ] || exec sleep infinity'
     wait_until lines_are told 1
     worker=$(worker_of lost)
     record=$(grep -l "^run .*lost" spool/workers/*.worker)
@@ -542,7 +542,7 @@ waits_for_its_first_run() {
     kill -9 "$pool" "$worker" "$run"
     wait_until flock -n spool/ids/lost true
     set -m # a group of its own, in this session, whose leader leaves
-    (sleep 100 3>&- & echo $! >member) 3>&- &
+    (sleep infinity 3>&- & echo $! >member) 3>&- &
     group=$!
     set +m
     wait "$group"

@@ -185,8 +185,8 @@ fill() {
     wait_until is_state done1 done
     wait_until is_state dead1 dead
     wait_until is_state failed1 failed
-    job run1 'echo run1 >>ran; [ "$QUEUECTL_RUN" -gt 1 ] || sleep 100'
-    job run2 'echo run2 >>ran; [ "$QUEUECTL_RUN" -gt 1 ] || sleep 100'
+    job run1 'echo run1 >>ran; [ "$QUEUECTL_RUN" -gt 1 ] || sleep infinity'
+    job run2 'echo run2 >>ran; [ "$QUEUECTL_RUN" -gt 1 ] || sleep infinity'
     wait_until lines_are ran 2
     job wait1 true
     job later1 true --delay 1h

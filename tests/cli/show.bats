@@ -26,7 +26,7 @@ teardown() { teardown_spool; }
     q enqueue --wait --id d --command true >/dev/null
     q enqueue --id f --command false >/dev/null
     wait_until is_state f failed
-    q enqueue --id r --command 'sleep 60' >/dev/null
+    q enqueue --id r --command 'sleep infinity' >/dev/null
     wait_until is_state r processing
     q enqueue --id p --command true >/dev/null
     for id in d f r p; do

@@ -268,7 +268,7 @@ all_refuse() {
 
 @test "the runs of an adopted spool are lost: made again, counted" {
     start_workers 1
-    q enqueue --id a --command '[ "$QUEUECTL_RUN" = 2 ] || sleep 60'
+    q enqueue --id a --command '[ "$QUEUECTL_RUN" = 2 ] || sleep infinity'
     wait_until is_state a processing
     cp -a spool copy
     q worker stop --now >/dev/null

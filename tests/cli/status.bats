@@ -38,7 +38,7 @@ workers    0"
 
 @test "--json with workers: pid, pool, job, since" {
     start_workers 2
-    q enqueue --id a --command 'sleep 60' >/dev/null
+    q enqueue --id a --command 'sleep infinity' >/dev/null
     wait_until is_state a processing
     knows_job() { [ "$(q status --json | jq -c '[.workers[].job] | sort')" = '[null,"a"]' ]; }
     wait_until knows_job
@@ -52,7 +52,7 @@ workers    0"
 
 @test "workers with their PIDs and what each runs" {
     start_workers 1
-    q enqueue --id a --command 'sleep 60' >/dev/null
+    q enqueue --id a --command 'sleep infinity' >/dev/null
     shows_job() { q status | grep -q "$(q status --json | jq '.workers[0].pid').* a"; }
     wait_until shows_job
     has "$(q status)" "workers    1"

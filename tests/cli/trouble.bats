@@ -81,7 +81,7 @@ teardown() { teardown_spool; }
 @test "a detached job that times out is ended before its retry" {
     q config set grace 200ms 2>/dev/null
     q enqueue '{"id":"x","detach":true,"timeout":"300ms","max_retries":1,"backoff_base":1,
-        "command":"trap \"\" TERM; (trap \"\" TERM; flock -n 9 || echo twice >>'"$WORK"'/twice; exec sleep 100) 9>'"$WORK"'/lock & wait"}' >/dev/null
+        "command":"trap \"\" TERM; (trap \"\" TERM; flock -n 9 || echo twice >>'"$WORK"'/twice; exec sleep infinity) 9>'"$WORK"'/lock & wait"}' >/dev/null
     q worker run --drain 2>/dev/null || true
     is_state x dead
     [ "$(field x runs)" = 2 ]

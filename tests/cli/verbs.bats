@@ -14,7 +14,7 @@ teardown() { teardown_spool; }
 make() {
     local id=${2:-j} code=0
     [ "$1" = "done" ] || code=3
-    local command="echo run >>ran.$id; [ ! -e block ] || sleep 60; exit $code" retries=3
+    local command="echo run >>ran.$id; [ ! -e block ] || sleep infinity; exit $code" retries=3
     [ "$1" != dead ] || retries=0
     [ "$1" != processing ] || touch block
     q enqueue --id "$id" --command "$command" --max-retries $retries >/dev/null
@@ -82,7 +82,7 @@ refused() { # message verb...
 
 @test "cancel of a running job that has children: all are ended" {
     start_workers 1
-    q enqueue --id j --command '(trap "" TERM; echo $BASHPID $$ >pids; sleep 61) & sleep 61' >/dev/null
+    q enqueue --id j --command '(trap "" TERM; echo $BASHPID $$ >pids; sleep infinity) & sleep infinity' >/dev/null
     wait_until test -s pids
     expect 0 q cancel j
     for pid in $(cat pids); do
@@ -492,7 +492,7 @@ dead_ones() {
     q enqueue --id a1 --max-retries 0 --command 'echo disk full >&2; exit 1' >/dev/null
     q enqueue --id a2 --max-retries 0 --command 'echo disk full >&2; exit 1' >/dev/null
     q enqueue --id b --max-retries 0 --command 'echo no route >&2; exit 2' >/dev/null
-    q enqueue --id c --max-retries 0 --timeout 100ms --command 'sleep 60' >/dev/null
+    q enqueue --id c --max-retries 0 --timeout 100ms --command 'sleep infinity' >/dev/null
     wait_until is_count dead 4
     q worker stop >/dev/null
 }

@@ -2,6 +2,27 @@
 # wait: until jobs have ended, and with which code.
 
 load helper
+load processes
+
+# wait ARGS...: begins to wait, and says so by handling INT; its pid is in $waiter.
+begin_to_wait() {
+    rm -f go
+    "$QUEUECTL_BIN" wait "$@" 2>said 3>&- &
+    waiter=$!
+    wait_until waits "$waiter"
+}
+waits() {
+    local caught
+    caught=$(sed -n 's/^SigCgt:[[:space:]]*//p' "/proc/$1/status")
+    ((0x$caught & 2))
+}
+# ends_with CODE: the job is let go, and then it ends
+ends_with() {
+    local code=0
+    touch go
+    wait "$waiter" || code=$?
+    is "$code" "$1"
+}
 
 setup() { setup_spool; }
 teardown() { teardown_spool; }
@@ -19,9 +40,12 @@ teardown() { teardown_spool; }
 @test "1: one is dead, and it is named with its reason; the others are waited for" {
     start_workers 1
     q enqueue --id a --max-retries 0 --command 'exit 3' >/dev/null
-    q enqueue --id b --command 'sleep 0.3' >/dev/null
-    expect 1 q wait a b
-    is "$err" "queuectl: a is dead: exit 3"
+    q enqueue --id b --command "$GATED" >/dev/null
+    wait_until is_state a dead
+    wait_until is_state b processing
+    begin_to_wait a b
+    ends_with 1
+    is "$(cat said)" "queuectl: a is dead: exit 3"
     is_state b "done"
 }
 
@@ -141,11 +165,14 @@ queuectl: \"no id\" is no job's id"
 @test "--all: 1 when a job died meanwhile, 0 when it had been dead before" {
     start_workers 1
     q enqueue --wait --id old --max-retries 0 --command false >/dev/null 2>&1 || true
-    q enqueue --id a --command 'sleep 0.2' >/dev/null
-    expect 0 q wait --all
-    q enqueue --id b --max-retries 0 --command 'sleep 0.3; exit 1' >/dev/null
-    expect 1 q wait --all
-    is "$err" "queuectl: not all were done; see queuectl dlq list"
+    q enqueue --id a --command "$GATED" >/dev/null
+    begin_to_wait --all
+    ends_with 0
+    rm go
+    q enqueue --id b --max-retries 0 --command "$GATED; exit 1" >/dev/null
+    begin_to_wait --all
+    ends_with 1
+    is "$(cat said)" "queuectl: not all were done; see queuectl dlq list"
 }
 
 @test "--all on an empty spool, and with the time over" {
@@ -156,8 +183,9 @@ queuectl: \"no id\" is no job's id"
 
 @test "a dropped file can be waited for by its name" {
     start_workers 1
-    echo '{"id":"a","command":"sleep 0.2"}' >spool/pending/a.json
-    expect 0 q wait a --timeout 20
+    echo "{\"id\":\"a\",\"command\":\"$GATED\"}" >spool/pending/a.json
+    begin_to_wait a --timeout 20
+    ends_with 0
     is_state a "done"
 }
 

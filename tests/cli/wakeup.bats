@@ -53,7 +53,7 @@ flood() {
     pool=$(pools)
     start_workers 1
     other=$(pools | grep -vx "$pool")
-    job runs '[ "$QUEUECTL_RUN" -gt 1 ] || sleep 100'
+    job runs '[ "$QUEUECTL_RUN" -gt 1 ] || sleep infinity'
     wait_until runs_job runs
     kill -STOP "$pool" "$other"
     flood pending
@@ -72,7 +72,7 @@ flood() {
     wait_until in_log "pool $rest: new settings"
     rm spool/control/pause
     wait_until is_state runs done
-    job slow 'sleep 100' --max-retries 0
+    job slow 'sleep infinity' --max-retries 0
     wait_until is_state slow dead
 }
 
@@ -201,11 +201,11 @@ works_by_polling() {
     wait_until grep -q 'resumed' run.log
     q config set timeout 250ms 2>/dev/null
     wait_until grep -q 'new settings' run.log
-    job long 'sleep 100' --max-retries 0
+    job long 'sleep infinity' --max-retries 0
     wait_until is_state long dead
     q config unset timeout
     # The worker of a dead pool.
-    job runs 'touch up; sleep 100'
+    job runs 'touch up; sleep infinity'
     wait_until is_there up
     kill -9 "$run"
     q cancel runs

@@ -10,6 +10,7 @@
 # three, a busy machine does not.
 
 load helper
+load processes
 
 LIMIT_MS=200
 setup() {
@@ -71,30 +72,34 @@ by_cp() { cp "new.$1" "spool/pending/$1.json"; }
 by_redirection() { job "$1" >"spool/pending/$1.json"; }
 @test "> redirection" { in_time by_redirection; }
 
+# The pool wakes by itself to look again at a file that is not whole: so many times.
+wakes() { awk '/^voluntary/ { print $2 }' "/proc/$(pools)/status"; }
+woke() { [ "$(wakes)" -ge "$1" ]; }
+is_looked_at() { # name, times
+    q enqueue --wait --id "probe.$1" -- true
+    wait_until woke $(($(wakes) + $2))
+    is_still_there "$1"
+}
+
 by_slow_writer() {
     exec 8>"spool/pending/$1.json"
     cat "new.$1" >&8
     # Whole and looked at several times, with growing pauses, but still open.
-    for probe in 1 2; do
-        q enqueue --wait --id "probe$probe.$1" -- sleep 0.5
-    done
-    is_still_there "$1"
+    is_looked_at "$1" 2
     exec 8>&-
 }
 @test "a slow writer: from its close on" { in_time by_slow_writer; }
 
 by_halves() {
     head -c 20 "new.$1" >"spool/pending/$1.json"
-    q enqueue --wait --id "probe.$1" -- sleep 0.5
-    is_still_there "$1"
+    is_looked_at "$1" 1
     tail -c +21 "new.$1" >>"spool/pending/$1.json"
 }
 @test "a writer that closes and comes back for the rest" { in_time by_halves; }
 
 by_truncation() {
     echo '{"id":' >"spool/pending/$1.json"
-    q enqueue --wait --id "probe.$1" -- sleep 0.5
-    is_still_there "$1"
+    is_looked_at "$1" 1
     cat "new.$1" >"spool/pending/$1.json"
 }
 @test "a truncating rewrite of a file that was no job yet" { in_time by_truncation; }

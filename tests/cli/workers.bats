@@ -175,7 +175,7 @@ is_file() { [ "$(cat "$1" 2>/dev/null)" = "$2" ]; }
 @test "stop --now ends the job with its tree, and puts it back uncounted" {
     start_workers 1
     job tree 'trap "echo asked >>asked" TERM
-setsid sleep 100 & (sleep 100 &) ; nohup sleep 100 & touch up; while :; do sleep 0.05; done'
+setsid sleep infinity & (sleep infinity &) ; nohup sleep infinity & touch up; while :; do sleep 0.05; done'
     wait_until is_there up
     [ "$(processes_of tree | wc -l)" -ge 4 ]
     run q worker stop --now
@@ -190,7 +190,7 @@ setsid sleep 100 & (sleep 100 &) ; nohup sleep 100 & touch up; while :; do sleep
 
 @test "stop --now while stop waits" {
     start_workers 1
-    job slow 'sleep 100'
+    job slow 'sleep infinity'
     wait_until runs_job slow
     q worker stop >out 2>err 3>&- &
     stop=$!
@@ -217,7 +217,7 @@ setsid sleep 100 & (sleep 100 &) ; nohup sleep 100 & touch up; while :; do sleep
 
 @test "a second TERM ends the job and puts it back" {
     run_pool --count 1
-    job first 'sleep 100'
+    job first 'sleep infinity'
     wait_until runs_job first
     kill -TERM "$run"
     wait_until grep -q 'stopping: ' run.log
@@ -256,7 +256,8 @@ os.execv(sys.argv[1], sys.argv[1:])' "$QUEUECTL_BIN" worker run >run.log 2>&1 3>
 @test "two pools share the work, and each job runs once" {
     start_workers 1
     start_workers 1
-    seq 60 | jq -c '{command: "echo $QUEUECTL_JOB_ID >>ran; sleep 0.02"}' |
+    # None ends before both workers have begun one.
+    seq 60 | jq -c '{command: "echo $QUEUECTL_JOB_ID >>ran; touch by.$PPID; until [ -e by.all ]; do set -- by.*; [ $# -lt 2 ] || touch by.all; sleep 0.01; done"}' |
         q enqueue --batch - >ids
     wait_until is_count done 60
     [ "$(sort ran)" = "$(sort ids)" ]
@@ -333,7 +334,7 @@ os.execv(sys.argv[1], sys.argv[1:])' "$QUEUECTL_BIN" worker run >run.log 2>&1 3>
     job before true
     wait_until is_state before done
     q config set timeout 300ms 2>/dev/null
-    job slow 'sleep 20' --max-retries 0
+    job slow 'sleep infinity' --max-retries 0
     wait_until is_state slow dead
     [ "$(field slow last_error)" = "timed out after 300ms" ]
     q config unset timeout
@@ -345,7 +346,7 @@ os.execv(sys.argv[1], sys.argv[1:])' "$QUEUECTL_BIN" worker run >run.log 2>&1 3>
     start_workers 1
     printf 'timeout = 300ms\n' >spool/queuectl.ini
     wait_until in_log 'new settings taken up'
-    job slow 'sleep 20' --max-retries 0
+    job slow 'sleep infinity' --max-retries 0
     wait_until is_state slow dead
     [ "$(field slow last_error)" = "timed out after 300ms" ]
 }
@@ -509,7 +510,7 @@ os.execv(sys.argv[1], sys.argv[1:])' "$QUEUECTL_BIN" worker run >run.log 2>&1 3>
     start_workers 1
     pool=$(pools)
     worker=$(workers)
-    job runs 'sleep 100'
+    job runs 'sleep infinity'
     wait_until runs_job runs
     kill -9 "$pool"
     wait_until gone "$pool"
@@ -523,7 +524,7 @@ os.execv(sys.argv[1], sys.argv[1:])' "$QUEUECTL_BIN" worker run >run.log 2>&1 3>
 @test "a worker whose pool was killed obeys stop --now, and stop waits for it" {
     start_workers 1
     pool=$(pools)
-    job runs 'sleep 100'
+    job runs 'sleep infinity'
     wait_until runs_job runs
     kill -9 "$pool"
     wait_until gone "$pool"
@@ -540,7 +541,7 @@ os.execv(sys.argv[1], sys.argv[1:])' "$QUEUECTL_BIN" worker run >run.log 2>&1 3>
 @test "a worker that is killed while its pool stops leaves no process behind" {
     start_workers 1
     pool=$(pools)
-    job runs 'sleep 100'
+    job runs 'sleep infinity'
     wait_until runs_job runs
     kill -TERM "$pool"
     wait_until in_log 'stopping: '

@@ -44,6 +44,17 @@ def real_time(w, name):
     return os.stat(os.path.join(w.folder, name)).st_mtime
 
 
+def watches(pid):
+    """It has an inotify descriptor."""
+    for number in os.listdir("/proc/%d/fd" % pid):
+        try:
+            if "inotify" in os.readlink("/proc/%d/fd/%s" % (pid, number)):
+                return True
+        except FileNotFoundError: # closed meanwhile
+            continue
+    return False
+
+
 def stays(w, id, state, what):
     time.sleep(WINDOW)  # a window
     need("%s: %s stays in %s" % (what, id, state), w.state(id) == state)
@@ -108,8 +119,7 @@ def idle_little(w):
     for i in range(4):
         w.enqueue("j%d" % i, run_at=run_at + i / 7)
     for by in (-0.9, 0.9, 0.9, -0.9):
-        w.set(by)
-        time.sleep(0.1)
+        w.set_and_heard(by)
     for i in range(4):
         w.until_state("j%d" % i, "done")
         never_early(w, "j%d" % i, run_at + i / 7)
@@ -257,8 +267,7 @@ def retry_drift(w):
     w.enqueue("again", FAILS_ONCE, backoff_base=5)
     w.until_state("again", "failed")
     for _ in range(50):
-        w.set(-0.4)
-        time.sleep(0.02)
+        w.set_and_heard(-0.4)
     w.until_state("again", "done")
     took = real_time(w, "second") - real_time(w, "first")
     need("it waited %.1f s, not 5" % took, 4.9 < took < 15)  # 25 if nobody sums them up
@@ -381,7 +390,7 @@ def told(w, call):
     asked = subprocess.Popen([w.program, *call], env=w.env, stdout=subprocess.DEVNULL,
                              stderr=subprocess.DEVNULL)
     w.until("the blocker runs", lambda: w.has("started"))
-    time.sleep(0.3)
+    w.until("it watches, and has taken the time before", lambda: watches(asked.pid))
     w.set(-HOUR)
     w.touch("go")
     need("%s says 1" % call, asked.wait(60) == 1)
@@ -393,7 +402,8 @@ def told_before(w):
     w.enqueue("bad", "exit 1", max_retries=0)
     w.q("worker", "run", "--drain", check=False)
     need("it is dead", w.state("bad") == "dead")
-    time.sleep(0.1)
+    died = os.stat(os.path.join(w.spool, "dead", "bad.json")).st_ctime
+    w.until("that is no longer just now", lambda: time.time() > died + 0.1)
     w.set(HOUR)
     w.enqueue("good")
     need("drain says 0", w.q("worker", "run", "--drain", check=False).returncode == 0)

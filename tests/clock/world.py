@@ -61,6 +61,12 @@ class World(OneSpool):
         self.memory[0:8] = struct.pack("=q", self.steps)
         self.touch("clock.set")
 
+    def set_and_heard(self, seconds):
+        """The same, until somebody's poll(2) has returned for it."""
+        before = self.polls()
+        self.set(seconds)
+        self.until("the step is heard of", lambda: self.polls() > before)
+
     def wall(self):
         return time.time() + self.offset / NS
 

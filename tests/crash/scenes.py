@@ -39,7 +39,7 @@ ASK = ('worker=${QUEUECTL_JOB##*.w}; worker=${worker%%%%.*}; '
        'touch "$QUEUECTL_SPOOL/control/%s.$pool"; ')
 STOP_POOL = ASK % "stop"
 STOP_NOW = '[ -n "$UNHARMED" ] && exit 0; ' + ASK % "stop-now" + "exec sleep 5"
-FIRST_HANGS = '[ "$QUEUECTL_RUN" -gt 1 ] || exec sleep 60'
+FIRST_HANGS = '[ "$QUEUECTL_RUN" -gt 1 ] || exec sleep infinity'
 SECOND_WORKS = '[ "$QUEUECTL_ATTEMPT" -gt 1 ]'
 
 
@@ -244,7 +244,7 @@ SCENES = [
           allow=NOT_COUNTED),
     Scene("run-detach", POOL, jobs("x", command=sh("sleep 0.2 >/dev/null 2>&1 9>&- &"),
                                    detach=True), WORKER, lingers=True),
-    Scene("run-leftovers", POOL, jobs("x", command=sh("sleep 60 &")), WORKER),
+    Scene("run-leftovers", POOL, jobs("x", command=sh("sleep infinity &")), WORKER),
     Scene("run-no-program", POOL, jobs("x", argv=["/no/such"], max_retries=0), WORKER,
           ends={"x": DEAD}),
     Scene("run-cwd-env", POOL, jobs("x", cwd="/", env={"A": "b"}), WORKER),

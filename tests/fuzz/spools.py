@@ -93,7 +93,7 @@ def lose_a_run(world):
     flag = os.path.join(world.root, "flag")
     world.enqueue([
         {"id": "retry", "argv": ["false"], "priority": 1, "backoff_base": 1000},
-        {"id": "lost", "argv": ["sh", "-c", "test -e %s || { : >%s; exec sleep 1000; }"
+        {"id": "lost", "argv": ["sh", "-c", "test -e %s || { : >%s; exec sleep infinity; }"
                                 % (flag, flag)]}])
     pool = subprocess.Popen([BIN, "worker", "run"], env=world.env, start_new_session=True,
                             stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

@@ -488,7 +488,12 @@ def pool_reads(room):
 
 def waits_quietly(room, what):
     """Over a second, a pool with nothing to do but wait does and says next to nothing."""
-    time.sleep(0.3)
+    seen = [pool_reads(room)]
+
+    def settled():
+        seen.append(pool_reads(room))
+        return seen[-1] == seen[-2]
+    wait_until(settled, ENDS_SECONDS, 0.3)
     did, said = pool_reads(room), len(room.read("worker.log"))
     time.sleep(1)
     did, said = pool_reads(room) - did, len(room.read("worker.log")) - said

@@ -441,10 +441,9 @@ def run_round(work, cases):
             state["since"] = None
         elif state["since"] is None:
             state["since"] = time.monotonic()
-        time.sleep(0.1)
         return state["since"] is not None and time.monotonic() - state["since"] > 0.5
 
-    wait_until(settled, SETTLED_SECONDS)
+    wait_until(settled, SETTLED_SECONDS, 0.1)
     table.took = time.monotonic() - begin
     good.enough.set()
     good.join()

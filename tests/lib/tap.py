@@ -32,11 +32,11 @@ class Tap:
         return 1 if self.failed else 0
 
 
-def wait_until(holds, seconds):
-    """True once holds() is true, False after so many seconds."""
+def wait_until(holds, seconds, pause=0.02):
+    """True once holds() is true, False after so many seconds; asked after each pause."""
     end = time.monotonic() + seconds
     while not holds():
         if time.monotonic() >= end:
             return False
-        time.sleep(0.02)
+        time.sleep(pause)
     return True

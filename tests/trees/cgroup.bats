@@ -75,7 +75,7 @@ where_it_ran() {
 @test "what a detached job leaves keeps its cgroup until it ends" {
     make_cgroup
     start_in_cgroup 1
-    q enqueue --id away --detach --command 'sleep 1000 & echo $! >child' >/dev/null
+    q enqueue --id away --detach --command 'sleep infinity & echo $! >child' >/dev/null
     wait_until is_state away "done"
     q worker stop
     is "$(folders)" 1
@@ -102,8 +102,8 @@ where_it_ran() {
     start_in_cgroup 1
     q enqueue --id lost --command '[ "$QUEUECTL_RUN" = 2 ] ||
         setsid env -i sh -c "exec >/dev/null 2>&1 \$(for n in /proc/self/fd/*; do
-            n=\${n##*/}; [ \"\$n\" -lt 3 ] || echo \"\$n>&-\"; done); exec sleep 1000" &
-        echo $! >child; [ "$QUEUECTL_RUN" = 2 ] || sleep 1000' >/dev/null
+            n=\${n##*/}; [ \"\$n\" -lt 3 ] || echo \"\$n>&-\"; done); exec sleep infinity" &
+        echo $! >child; [ "$QUEUECTL_RUN" = 2 ] || sleep infinity' >/dev/null
     wait_until is_there child
     wait_until runs_job lost
     local first

@@ -16,7 +16,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "lib"))
@@ -58,6 +57,16 @@ def use_up(until):
     return False
 
 
+def is_gone(group):
+    """No process of it is left; ours are reaped, since we are process 1 in here."""
+    all_reaped()
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return True
+    return False
+
+
 def start_stranger(tree, beat, number):
     """It gets the number, or there is another try."""
     for _ in range(20):
@@ -70,7 +79,8 @@ def start_stranger(tree, beat, number):
         if child == number:
             return wait_until(lambda: beat["up"], LONG)
         beat["over"] = 1
-        time.sleep(0.3)
+        if not wait_until(lambda: is_gone(child), LONG):
+            return False
         beat["over"] = 0
     return False
 
@@ -99,7 +109,7 @@ def play(tap, scratch):
     beat = Beat(scratch / "beat")
     q("init", str(spool))
     q("config", "set", "grace", "100ms")
-    q("enqueue", "--id", "job", "--command", '[ "$QUEUECTL_RUN" = 2 ] || exec sleep 1000')
+    q("enqueue", "--id", "job", "--command", '[ "$QUEUECTL_RUN" = 2 ] || exec sleep infinity')
     q("worker", "start")
     wait_until(lambda: record(spool, "run-pid"), LONG)
     number = record(spool, "run-pid")

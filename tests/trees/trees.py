@@ -180,10 +180,8 @@ class Spool:
                     case.gone = time.monotonic() - began
                 elif lives:
                     case.gone = None
-            time.sleep(0.1)
             return all(c.gone is not None for c in self.cases)
-        all_gone()
-        wait_until(all_gone, PROMISED + SLACK)
+        wait_until(all_gone, PROMISED + SLACK, 0.1)
 
     def add_bystanders(self):
         """Like the first case's processes in all but one thing."""

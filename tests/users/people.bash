@@ -39,7 +39,7 @@ start_people() {
     unshare -m --propagation private bash -c '
         mount --bind "$0/passwd" /etc/passwd && mount --bind "$0/group" /etc/group &&
             echo ready >"$0/ready"
-        exec sleep 3600' "$etc" 3>&- >/dev/null 2>&1 &
+        exec sleep infinity' "$etc" 3>&- >/dev/null 2>&1 &
     echo $! >"$etc/pid"
     read -r _ <"$etc/ready"
 }
