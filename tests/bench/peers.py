@@ -22,26 +22,24 @@ def there(*programs):
     return all(shutil.which(program, path=os.environ["PATH"] + ":/usr/sbin") for program in programs)
 
 
-def timed(n, cost):
-    return n / cost.wall
+def lines(place, n):
+    """A file of so many."""
+    path = os.path.join(place, "lines")
+    with open(path, "w") as f:
+        f.write("0\n" * n)
+    return path
 
 
 def xargs(place, n, *command):
     """The Cost of n jobs, not a rate: it is what the rest is held against."""
-    numbers = os.path.join(place, "numbers")
-    with open(numbers, "w") as f:
-        f.write("0\n" * n)
     return run(["xargs", "-P2", "-n1", *(command or ("sh", "-c", "true"))], cwd=place,
-               stdin=numbers)
+               stdin=lines(place, n))
 
 
 def parallel(place, n):
-    numbers = os.path.join(place, "numbers")
-    with open(numbers, "w") as f:
-        f.write("0\n" * n)
     # A shell of its own for each is what it always starts.
-    return timed(n, run(["parallel", "-j2", "-N1", "true {} ;"], cwd=place, stdin=numbers,
-                        env=dict(os.environ, HOME=place)))
+    return n / run(["parallel", "-j2", "-N1", "true {} ;"], cwd=place, stdin=lines(place, n),
+                   env=dict(os.environ, HOME=place)).wall
 
 
 def gate(place):
