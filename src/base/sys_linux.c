@@ -27,6 +27,7 @@
 #include "base/buf.h"
 #include "base/io.h"
 #include "base/num.h"
+#include "base/text.h"
 
 /* The first 32 hex digits of text, dashes left out.  False if there are fewer. */
 static bool hex_digits(const char *text, char out[SYS_ID_LEN + 1])
@@ -191,7 +192,7 @@ bool sys_network_fs(int fd, char kind[32])
         return false;
     for (size_t i = 0; i < sizeof network / sizeof *network; i++)
         if (network[i].magic == (unsigned long)(fs.f_type & 0xFFFFFFFF)) {
-            snprintf(kind, 32, "%s", network[i].kind);
+            text_copy(kind, 32, network[i].kind);
             return true;
         }
     return false;

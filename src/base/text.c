@@ -2,6 +2,13 @@
 
 #include <string.h>
 
+void text_copy(char *to, size_t size, const char *from)
+{
+    size_t n = strnlen(from, size - 1);
+    memcpy(to, from, n);
+    to[n] = '\0';
+}
+
 struct text text_in(char *to, size_t size)
 {
     to[0] = '\0';
@@ -28,14 +35,18 @@ void text_addc(struct text *t, char c)
     text_add(t, &c, 1);
 }
 
-void text_add_uint(struct text *t, uint64_t value)
+void text_add_digits(struct text *t, uint64_t value, size_t least)
 {
     char digits[20];
-    char *at = digits + sizeof digits;
-    do
+    char *end = digits + sizeof digits, *at = end;
+    for (; value > 0 || (size_t)(end - at) < least; value /= 10)
         *--at = (char)('0' + value % 10);
-    while (value /= 10);
-    text_add(t, at, (size_t)(digits + sizeof digits - at));
+    text_add(t, at, (size_t)(end - at));
+}
+
+void text_add_uint(struct text *t, uint64_t value)
+{
+    text_add_digits(t, value, 1);
 }
 
 void text_add_int(struct text *t, int64_t value)

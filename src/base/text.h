@@ -21,11 +21,16 @@ struct text {
     size_t len;  /* so far, without the NUL */
 };
 
+/* A copy, as much of it as fits. */
+void text_copy(char *to, size_t size, const char *from);
+
 struct text text_in(char *to, size_t size);
 void text_add(struct text *t, const char *bytes, size_t n);
 void text_adds(struct text *t, const char *s);
 void text_addc(struct text *t, char c);
 void text_add_int(struct text *t, int64_t value);
 void text_add_uint(struct text *t, uint64_t value);
+/* With zeros in front, if it has fewer digits; 20 are the most. */
+void text_add_digits(struct text *t, uint64_t value, size_t least);
 
 #endif

@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/io.h"
+#include "base/text.h"
 #include "cli/jobflags.h"
 #include "cli/output.h"
 #include "cli/say.h"
@@ -78,7 +79,7 @@ static int dry_without_spool(struct job *job, struct err *err)
     int64_t now = clock_wall_us();
     settings_init(&settings);
     if (job->id[0])
-        snprintf(id, sizeof id, "%s", job->id);
+        text_copy(id, sizeof id, job->id);
     else
         name_new_id(NULL, now, id);
     return job_accept(job, id, &settings, now, false, err);

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/io.h"
+#include "base/text.h"
 #include "cli/say.h"
 #include "cli/tail.h"
 #include "cli/waiting.h"
@@ -102,7 +103,7 @@ static void pump_all(struct logs_reading *r)
 void logs_print_run(struct logs_reading *r, int run, const char *file, bool follow)
 {
     r->run = run;
-    snprintf(r->file, sizeof r->file, "%s", file);
+    text_copy(r->file, sizeof r->file, file);
     for (size_t i = 0; i < r->streams; i++)
         stream_open(r, &r->stream[i]);
     while (follow && !r->failed && !waiting_interrupted && run_lives(r)) {

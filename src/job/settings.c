@@ -13,6 +13,7 @@
 #include "base/duration.h"
 #include "base/nearest.h"
 #include "base/num.h"
+#include "base/text.h"
 #include "job/job.h"
 
 #define KEY_MAX 40 /* longer is no slip of a finger */
@@ -192,7 +193,7 @@ static bool parse_text(const struct setting *def, struct settings *s, const char
         n++;
     if (value[n] != '\0' || n > SETTINGS_TEXT_MAX)
         return false;
-    snprintf(field(def, s), SETTINGS_TEXT_MAX + 1, "%s", value);
+    text_copy(field(def, s), SETTINGS_TEXT_MAX + 1, value);
     return true;
 }
 

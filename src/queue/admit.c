@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "base/sys.h"
+#include "base/text.h"
 #include "queue/ids.h"
 #include "queue/logs.h"
 #include "queue/quarantine.h"
@@ -91,7 +92,7 @@ static void stuck(struct admission *a, struct entry *e, int most)
 
 static void trouble(struct admission *a, struct entry *e, const struct err *err)
 {
-    snprintf(e->why, sizeof e->why, "%s", err->text);
+    text_copy(e->why, sizeof e->why, err->text);
     if (!is_general(err->errnum)) {
         stuck(a, e, TROUBLE_SHIFT_MAX);
         return;
@@ -201,8 +202,8 @@ static void reject(struct admission *a, struct entry *e)
 
 static void reject_for(struct admission *a, struct entry *e, const char *why, const char *mend)
 {
-    snprintf(e->why, sizeof e->why, "%s", why);
-    snprintf(e->mend, sizeof e->mend, "%s", mend);
+    text_copy(e->why, sizeof e->why, why);
+    text_copy(e->mend, sizeof e->mend, mend);
     reject(a, e);
 }
 
@@ -261,7 +262,7 @@ static void read_job(struct admission *a, struct entry *e, const struct buf *tex
     else if (!e->has_job && err.kind == ERR_SYSTEM)
         trouble(a, e, &err);
     else if (!e->has_job) {
-        snprintf(e->why, sizeof e->why, "%s", err.text);
+        text_copy(e->why, sizeof e->why, err.text);
         if (incomplete)
             not_yet(a, e, seen);
         else
@@ -276,13 +277,13 @@ static void inspect(struct admission *a, struct entry *e)
     enum file_look look = FILE_MISFIT;
     if (strlen(e->d->file) > NAME_FOREIGN_MAX) {
         snprintf(seen.why, sizeof seen.why, "its name is longer than %d bytes", NAME_FOREIGN_MAX);
-        snprintf(seen.mend, sizeof seen.mend, "%s", MEND_NAME);
+        text_copy(seen.mend, sizeof seen.mend, MEND_NAME);
     } else
         look = file_inspect(a->q->spool, DIR_PENDING, e->d->file, JSON_DOCUMENT_MAX, true, &text,
                             &seen);
     e->st = seen.st;
-    snprintf(e->why, sizeof e->why, "%s", seen.why);
-    snprintf(e->mend, sizeof e->mend, "%s", seen.mend);
+    text_copy(e->why, sizeof e->why, seen.why);
+    text_copy(e->mend, sizeof e->mend, seen.mend);
     e->was_read = look == FILE_OK;
     if (look == FILE_OK)
         read_job(a, e, &text, &seen);
@@ -307,7 +308,7 @@ static void wanted_id(const struct entry *e, int64_t now, char id[ID_MAX + 1])
 {
     char stem[FILE_NAME_MAX + 1];
     if (e->job.id[0]) {
-        snprintf(id, ID_MAX + 1, "%s", e->job.id);
+        text_copy(id, ID_MAX + 1, e->job.id);
         return;
     }
     snprintf(stem, sizeof stem, "%.*s", (int)(strlen(e->d->file) - 5), e->d->file);
@@ -320,7 +321,7 @@ static void lock_id(struct admission *a, struct entry *e, const char *id)
 {
     struct err err = ERR_INIT;
     char why[ID_MAX + FILE_NAME_MAX + 40];
-    snprintf(e->id, sizeof e->id, "%s", id);
+    text_copy(e->id, sizeof e->id, id);
     a->in_use.needed_us = (int64_t)e->st.st_ctim.tv_sec * US_PER_SEC + e->st.st_ctim.tv_nsec / 1000;
     switch (ids_reserve(a->q, id, &a->in_use, NULL, &e->lock, &e->fresh)) {
     case IDS_OWNED:
@@ -353,7 +354,7 @@ static int write_copy(struct admission *a, struct entry *e, int64_t now, struct 
         return -1;
     n.time_us = job_due(&e->job, now);
     n.priority = e->job.priority;
-    snprintf(n.id, sizeof n.id, "%s", e->id);
+    text_copy(n.id, sizeof n.id, e->id);
     name_format(DIR_PENDING, &n, e->canonical);
     int r = job_print(&e->job, &text);
     if (r == 0)

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/io.h"
 #include "base/sys.h"
+#include "base/text.h"
 #include "queue/logs.h"
 #include "spool/idlock.h"
 
@@ -38,7 +39,7 @@ int arrival_accept(struct queue *q, struct job *job, int64_t now, struct err *er
 {
     char id[ID_MAX + 1];
     if (job->id[0])
-        snprintf(id, sizeof id, "%s", job->id);
+        text_copy(id, sizeof id, job->id);
     else
         name_new_id(NULL, now, id);
     return job_accept(job, id, &q->settings, now, false, err);
@@ -47,7 +48,7 @@ int arrival_accept(struct queue *q, struct job *job, int64_t now, struct err *er
 void arrival_name(const struct job *job, int64_t now, struct arrival *a)
 {
     struct name n = {.time_us = job_due(job, now), .priority = job->priority};
-    snprintf(n.id, sizeof n.id, "%s", job->id);
+    text_copy(n.id, sizeof n.id, job->id);
     name_format(DIR_PENDING, &n, a->file);
 }
 

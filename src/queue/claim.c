@@ -18,6 +18,7 @@
 
 #include "base/clock.h"
 #include "base/sys.h"
+#include "base/text.h"
 #include "queue/doubles.h"
 #include "queue/quarantine.h"
 #include "queue/runs.h"
@@ -43,7 +44,7 @@ static void name_run(struct queue *q, const struct name *waiting, struct claim *
     c->name.time_us = clock_wall_us();
     if (c->name.attempts < NAME_ATTEMPTS_MAX)
         c->name.attempts++;
-    snprintf(c->name.token, sizeof c->name.token, "%s", q->spool->token);
+    text_copy(c->name.token, sizeof c->name.token, q->spool->token);
     name_format(DIR_PROCESSING, &c->name, c->run);
 }
 
@@ -193,7 +194,7 @@ static enum claim_result read_document(struct queue *q, struct claim *c, struct 
     }
     if (r == CLAIM_WON && job_parse(&c->job, buf_str(&text), text.len, &incomplete, err) != 0) {
         char why[sizeof err->text];
-        snprintf(why, sizeof why, "%s", err->text);
+        text_copy(why, sizeof why, err->text);
         if (err->kind == ERR_SYSTEM)
             r = undo(q, c, CLAIM_ERROR, err);
         else
@@ -240,7 +241,7 @@ enum claim_result claim_take(struct queue *q, enum dir from, const char *file, s
     *c = (struct claim){.lock = -1, .from = from, .next_run_us = -1};
     if (!name_parse(from, file, &waiting))
         return CLAIM_LOST;
-    snprintf(c->file, sizeof c->file, "%s", file);
+    text_copy(c->file, sizeof c->file, file);
     name_run(q, &waiting, c);
     enum claim_result r = lock_and_move(q, c, err);
     if (r == CLAIM_WON)

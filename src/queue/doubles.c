@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/sys.h"
+#include "base/text.h"
 #include "queue/find.h"
 #include "queue/journal.h"
 #include "queue/quarantine.h"
@@ -27,7 +28,7 @@ enum doubles doubles_compare(struct queue *q, const char *id, const struct job *
     if (ours->created_us < 0 || sys_keeps_order(q->spool->root))
         return d;
     ended.state = *state;
-    snprintf(ended.file, sizeof ended.file, "%s", file);
+    text_copy(ended.file, sizeof ended.file, file);
     if (found_read(q, &ended, NULL) != 0)
         return d;
     if (ended.job.doc && ended.job.created_us == ours->created_us &&
@@ -67,7 +68,7 @@ static void mend_waiting(struct queue *q, enum dir d, const char *file)
     char other[FILE_NAME_MAX + 1];
     struct found f = {.state = d};
     struct err err = ERR_INIT; /* what cannot be mended now is seen at the claim, and by fsck */
-    snprintf(f.file, sizeof f.file, "%s", file);
+    text_copy(f.file, sizeof f.file, file);
     if (found_read(q, &f, NULL) != 0)
         return;
     enum doubles which = doubles_compare(q, f.name.id, &f.job, &state, other);

@@ -16,6 +16,7 @@
 
 #include "base/clock.h"
 #include "base/io.h"
+#include "base/text.h"
 #include "queue/arrival.h"
 #include "queue/find.h"
 #include "queue/quarantine.h"
@@ -38,7 +39,7 @@ struct drops {
 static void file_name(const char *id, char file[FILE_NAME_MAX + 1])
 {
     struct name n = {0};
-    snprintf(n.id, sizeof n.id, "%s", id);
+    text_copy(n.id, sizeof n.id, id);
     name_format(DIR_DONE, &n, file);
 }
 
@@ -68,7 +69,7 @@ static int accept(struct job *job, int64_t now, struct err *err)
 {
     char id[ID_MAX + 1];
     if (job->id[0])
-        snprintf(id, sizeof id, "%s", job->id);
+        text_copy(id, sizeof id, job->id);
     else
         name_new_id(NULL, now, id);
     return job_hand_over(job, id, now, err);
@@ -112,7 +113,7 @@ static int look_at_number(struct dropping *d, size_t i, struct err *err)
     struct drop *drop = &d->drop[i];
     if (fstatat(d->q->spool->dir[DIR_TMP], d->arrival[i].tmp, &st, AT_SYMLINK_NOFOLLOW) != 0)
         return err_sys(err, "look at the document of", d->jobs[i].id);
-    snprintf(drop->id, sizeof drop->id, "%s", d->jobs[i].id);
+    text_copy(drop->id, sizeof drop->id, d->jobs[i].id);
     drop->inode = st.st_ino;
     return 0;
 }

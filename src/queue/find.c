@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "queue/quarantine.h"
 #include "spool/file.h"
 #include "spool/idlock.h"
@@ -45,7 +46,7 @@ static int unreadable(struct found *f, const char *why, struct err *err)
     f->job = (struct job){.last_error = strdup(why)};
     if (!f->job.last_error)
         return err_no_memory(err);
-    snprintf(f->job.id, sizeof f->job.id, "%s", f->name.id);
+    text_copy(f->job.id, sizeof f->job.id, f->name.id);
     return 0;
 }
 
@@ -92,7 +93,7 @@ bool find_dropped(const struct queue *q, const char *id)
     char file[FILE_NAME_MAX + 1];
     if (!name_id_valid(id))
         return false;
-    snprintf(n.id, sizeof n.id, "%s", id);
+    text_copy(n.id, sizeof n.id, id);
     name_format(DIR_DONE, &n, file); /* ID.json */
     return fstatat(q->spool->dir[DIR_PENDING], file, &st, AT_SYMLINK_NOFOLLOW) == 0;
 }
@@ -121,12 +122,12 @@ static int match_report(const char *file, void *arg)
     struct found f = {.state = DIR_DEAD};
     if (strncmp(file, s->prefix, s->len) != 0)
         return 0;
-    snprintf(f.file, sizeof f.file, "%s", file);
+    text_copy(f.file, sizeof f.file, file);
     if (found_read(s->q, &f, NULL) != 0)
         return 0;
     if (is_about(&f, s->dropped_as) && (!*s->report || found_changed(&f) > s->changed)) {
         s->changed = found_changed(&f);
-        snprintf(s->report, ID_MAX + 1, "%s", f.name.id);
+        text_copy(s->report, ID_MAX + 1, f.name.id);
     }
     found_release(&f);
     return 0;
@@ -140,7 +141,7 @@ bool find_report(struct queue *q, const char *id, char report[ID_MAX + 1])
     report[0] = '\0';
     if (!name_id_valid(id))
         return false;
-    snprintf(n.id, sizeof n.id, "%s", id);
+    text_copy(n.id, sizeof n.id, id);
     name_format(DIR_DONE, &n, file);
     snprintf(dropped_as, sizeof dropped_as, "%s/%s", dir_name(DIR_PENDING), file);
     quarantine_report_id(file, 0, s.prefix);

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/text.h"
 #include "queue/find.h"
 #include "spool/file.h"
 #include "spool/idlock.h"
@@ -63,7 +64,7 @@ static int note_id(struct check *c, const char *id)
     }
     char *at = c->ids + c->n++ * SLOT;
     memset(at, 0, SLOT);
-    snprintf(at, ID_MAX + 1, "%s", id);
+    text_copy(at, ID_MAX + 1, id);
     at[SLOT - 1] = (char)c->d;
     return 0;
 }
@@ -159,7 +160,7 @@ static int look_again(struct check *c, struct found *f)
 static int check_document(struct check *c, const char *file)
 {
     struct found f = {.state = c->d};
-    snprintf(f.file, sizeof f.file, "%s", file);
+    text_copy(f.file, sizeof f.file, file);
     int r = found_read(c->q, &f, c->err);
     if (r != 0)
         return r < 0 ? -1 : 0;
@@ -223,7 +224,7 @@ static int count_place(const char *file, void *arg)
         return 0;
     if (p->n++ == 0) {
         p->first = p->d;
-        snprintf(p->file, sizeof p->file, "%s", file);
+        text_copy(p->file, sizeof p->file, file);
     }
     p->last = p->d;
     return 0;

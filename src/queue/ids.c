@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/text.h"
 #include "spool/idlock.h"
 #include "spool/scan.h"
 
@@ -46,7 +47,7 @@ static int collect_id(const char *file, void *arg)
         set->text = grown;
         set->cap = cap;
     }
-    snprintf(set->text + set->count++ * SLOT, SLOT, "%s", n.id);
+    text_copy(set->text + set->count++ * SLOT, SLOT, n.id);
     return 0;
 }
 

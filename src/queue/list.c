@@ -12,12 +12,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/stamp.h"
+#include "base/text.h"
 #include "spool/scan.h"
 
 #define KEPT_MORE 256 /* than the limit: some may have moved on when they are shown */
@@ -246,7 +246,7 @@ static void note_moved(struct listing *l, const char *id)
     if (!grown)
         return;
     l->moved = grown;
-    snprintf(l->moved[l->moved_n++], sizeof *l->moved, "%s", id);
+    text_copy(l->moved[l->moved_n++], sizeof *l->moved, id);
 }
 
 static bool wants_job(const struct list_filter *f, const struct found *job)
@@ -298,7 +298,7 @@ static int show_moved(struct listing *l, enum dir d, const char *id)
 static int show_entry(struct listing *l, enum dir d, const char *file)
 {
     struct found job = {.state = d};
-    snprintf(job.file, sizeof job.file, "%s", file);
+    text_copy(job.file, sizeof job.file, file);
     if (!name_parse(d, file, &job.name) || was_moved(l, job.name.id))
         return 0;
     int r = found_read(l->q, &job, l->err);

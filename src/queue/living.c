@@ -1,12 +1,12 @@
 /* living.c: see living.h. */
 #include "queue/living.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/sys.h"
+#include "base/text.h"
 #include "queue/runs.h"
 
 #define LOOK_PAUSE_US (400 * US_PER_MS) /* a waiting job is asked for each 500 ms */
@@ -43,7 +43,7 @@ static bool note(const char *run, void *arg)
         l->id = grown;
         l->cap = cap;
     }
-    snprintf(l->id[l->n++], sizeof *l->id, "%s", n.id);
+    text_copy(l->id[l->n++], sizeof *l->id, n.id);
     return false;
 }
 

@@ -14,6 +14,7 @@
 
 #include "base/clock.h"
 #include "base/escape.h"
+#include "base/text.h"
 #include "queue/claim.h"
 #include "queue/find.h"
 #include "queue/journal.h"
@@ -47,7 +48,7 @@ static void choose_name(struct queue *q, const char *as, char out[FILE_NAME_MAX 
     struct stat st;
     char plain[FILE_NAME_MAX + 1], id[ID_MAX + 1];
     printable_name(as, plain);
-    snprintf(out, FILE_NAME_MAX + 1, "%s", plain);
+    text_copy(out, FILE_NAME_MAX + 1, plain);
     size_t cut = strlen(plain) < PLAIN_MAX ? strlen(plain) : PLAIN_MAX;
     while (cut > 0 && ((unsigned char)plain[cut] & 0xC0) == 0x80)
         cut--; /* not in the middle of a character */
@@ -167,7 +168,7 @@ static int write_report(struct queue *q, const char *id, const char *name, const
     struct buf text = BUF_INIT;
     struct name n = {0};
     char tmp[FILE_NAME_MAX + 1], file[FILE_NAME_MAX + 1];
-    snprintf(n.id, sizeof n.id, "%s", id);
+    text_copy(n.id, sizeof n.id, id);
     name_format(DIR_DEAD, &n, file);
     int r = -1;
     if (print_report(q, id, name, m, &text) != 0)
@@ -265,7 +266,7 @@ int quarantine_restore(struct queue *q, const struct job *report, struct err *er
         return errno == ENOENT
                    ? no_file(report, err)
                    : file_error(err, "put back", name, "rename to", DIR_PENDING, own);
-    snprintf(n.id, sizeof n.id, "%s", report->id);
+    text_copy(n.id, sizeof n.id, report->id);
     name_format(DIR_DEAD, &n, file);
     file_remove(q->spool, DIR_DEAD, file);
     idlock_forget(q->spool, report->id);

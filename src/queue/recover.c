@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/io.h"
 #include "base/sys.h"
+#include "base/text.h"
 #include "queue/admit.h"
 #include "queue/doubles.h"
 #include "queue/finish.h"
@@ -73,7 +74,7 @@ static enum recover_result put_aside(struct queue *q, struct claim *c, const cha
 {
     char why[sizeof err->text]; /* reason may be err's own */
     struct misfit m = {DIR_PROCESSING, c->run, why, mend};
-    snprintf(why, sizeof why, "%s", reason);
+    text_copy(why, sizeof why, reason);
     return quarantine_put(q, DIR_PROCESSING, c->run, &m, err) == 0 ? RECOVER_SETTLED
                                                                    : RECOVER_ERROR;
 }
@@ -142,8 +143,8 @@ static enum recover_result settle(struct queue *q, struct claim *c, struct orpha
 static void fill_claim(struct claim *c, const struct name *n, const char *run, int lock)
 {
     *c = (struct claim){.name = *n, .lock = lock, .next_run_us = -1, .from = DIR_PENDING};
-    snprintf(c->run, sizeof c->run, "%s", run);
-    snprintf(c->file, sizeof c->file, "%s", run);
+    text_copy(c->run, sizeof c->run, run);
+    text_copy(c->file, sizeof c->file, run);
 }
 
 static bool is_away(struct queue *q, const char *run)
@@ -205,7 +206,7 @@ static int note_owner(const char *file, void *arg)
         s->token = grown;
         s->cap = cap;
     }
-    snprintf(s->token[s->n++], sizeof *s->token, "%s", n.token);
+    text_copy(s->token[s->n++], sizeof *s->token, n.token);
     return 0;
 }
 

@@ -3,7 +3,6 @@
 
 #include <fcntl.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -12,6 +11,7 @@
 #include "base/cgroup.h"
 #include "base/clock.h"
 #include "base/sys.h"
+#include "base/text.h"
 #include "queue/living.h"
 #include "spool/idlock.h"
 #include "spool/live.h"
@@ -143,7 +143,7 @@ static void visit_by_record(struct search *s, const struct name *n)
 {
     struct live_record r;
     if (live_read(s->q->spool, n->token, LIVE_WORKER, &r) == 0 && strcmp(r.run, s->run) == 0) {
-        snprintf(r.token, sizeof r.token, "%s", n->token); /* the name decides */
+        text_copy(r.token, sizeof r.token, n->token); /* the name decides */
         visit_record(s, &r);
     }
 }

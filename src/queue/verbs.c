@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/io.h"
+#include "base/text.h"
 #include "queue/find.h"
 #include "queue/ids.h"
 #include "queue/journal.h"
@@ -197,7 +198,7 @@ int verb_cancel(struct queue *q, const char *id, bool *running, char run[FILE_NA
     int r;
     if (h.f.state == DIR_PROCESSING) {
         *running = true;
-        snprintf(run, FILE_NAME_MAX + 1, "%s", h.f.file);
+        text_copy(run, FILE_NAME_MAX + 1, h.f.file);
         r = request_make(q, REQUEST_CANCEL, run, err);
     } else if (h.f.state == DIR_DONE || h.f.state == DIR_DEAD)
         r = no(&h, "cancel", "", err);
@@ -262,7 +263,7 @@ int verb_delete_at(struct queue *q, enum dir state, const char *file, struct err
     struct name n;
     if (!name_parse(state, file, &n))
         return err_set(err, ERR_BAD, "%s/%s is no job's name", dir_name(state), file);
-    snprintf(h.f.file, sizeof h.f.file, "%s", file);
+    text_copy(h.f.file, sizeof h.f.file, file);
     int r = idlock_take(q->spool, n.id, &h.lock, NULL) == IDLOCK_OWNED
                 ? found_read(q, &h.f, err)
                 : 1;

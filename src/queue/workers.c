@@ -2,10 +2,10 @@
 #include "queue/workers.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "queue/request.h"
 
 struct gathering {
@@ -63,7 +63,7 @@ void workers_job(const struct live_record *r, char id[ID_MAX + 1])
     struct name n;
     id[0] = '\0';
     if (name_parse(DIR_PROCESSING, r->run, &n))
-        snprintf(id, ID_MAX + 1, "%s", n.id);
+        text_copy(id, ID_MAX + 1, n.id);
 }
 
 static bool has_pool(const struct workers_seen *seen, const char *token)

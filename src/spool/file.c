@@ -137,7 +137,7 @@ int file_sync_dir(const struct spool *sp, enum dir d)
 
 static enum file_look misfit(struct file_seen *seen, const char *mend)
 {
-    snprintf(seen->mend, sizeof seen->mend, "%s", mend);
+    text_copy(seen->mend, sizeof seen->mend, mend);
     return FILE_MISFIT;
 }
 

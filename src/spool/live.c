@@ -79,11 +79,11 @@ static void take_line(const char *key, const char *value, struct live_record *r)
 {
     int64_t ns = 0;
     if (strcmp(key, "token") == 0)
-        snprintf(r->token, sizeof r->token, "%s", value);
+        text_copy(r->token, sizeof r->token, value);
     else if (strcmp(key, "pool") == 0)
-        snprintf(r->pool, sizeof r->pool, "%s", value);
+        text_copy(r->pool, sizeof r->pool, value);
     else if (strcmp(key, "run") == 0)
-        snprintf(r->run, sizeof r->run, "%s", value);
+        text_copy(r->run, sizeof r->run, value);
     else if (strcmp(key, "pid") == 0)
         take_number(value, &r->pid);
     else if (strcmp(key, "since") == 0)
@@ -95,7 +95,7 @@ static void take_line(const char *key, const char *value, struct live_record *r)
     else if (strcmp(key, "births") == 0)
         take_number(value, &r->births);
     else if (strcmp(key, "cgroup") == 0)
-        snprintf(r->cgroup, sizeof r->cgroup, "%s", value);
+        text_copy(r->cgroup, sizeof r->cgroup, value);
     else if (strcmp(key, "namespace") == 0) {
         take_number(value, &ns);
         r->pid_ns = (uint64_t)ns;

@@ -23,6 +23,7 @@
 #include "base/io.h"
 #include "base/num.h"
 #include "base/sys.h"
+#include "base/text.h"
 #include "spool/spool.h"
 
 #define MARK_MAX 4096 /* bytes; ours has 150 */
@@ -40,7 +41,7 @@ struct mark {
 /* One that is too long is another's: cut, it might read like ours. */
 static void read_id(const char *value, char id[SYS_ID_LEN + 1])
 {
-    snprintf(id, SYS_ID_LEN + 1, "%s", strlen(value) <= SYS_ID_LEN ? value : "");
+    text_copy(id, SYS_ID_LEN + 1, strlen(value) <= SYS_ID_LEN ? value : "");
 }
 
 static void read_line(char *line, struct mark *m)

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/io.h"
+#include "base/text.h"
 
 static int open_list(struct scan *s, int dirfd)
 {
@@ -95,7 +96,7 @@ static int match(const char *file, void *arg)
     if (len <= w->tail_len || strcmp(file + len - w->tail_len, w->tail) != 0 ||
         !name_parse(w->d, file, &n) || strcmp(n.id, w->id) != 0)
         return 0;
-    snprintf(w->file, FILE_NAME_MAX + 1, "%s", file);
+    text_copy(w->file, FILE_NAME_MAX + 1, file);
     return 1;
 }
 
@@ -104,7 +105,7 @@ int scan_find_ended(const struct spool *sp, const char *id, enum dir *state,
 {
     struct stat st;
     struct name n = {0};
-    snprintf(n.id, sizeof n.id, "%s", id);
+    text_copy(n.id, sizeof n.id, id);
     for (int d = DIR_DONE; d <= DIR_DEAD; d++) {
         *state = (enum dir)d;
         name_format(*state, &n, file);

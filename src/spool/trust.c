@@ -17,6 +17,7 @@
 
 #include "base/clock.h"
 #include "base/num.h"
+#include "base/text.h"
 
 #define USERS_MAX 64
 #define GROUPS_MAX 65536 /* NGROUPS_MAX of Linux */
@@ -130,7 +131,7 @@ static enum trust_answer group_entry(const char *name, gid_t gid, struct entry *
 static void show_name(const char *name, uintmax_t number, char out[TRUST_NAME_MAX + 1])
 {
     if (name && strlen(name) <= TRUST_NAME_MAX)
-        snprintf(out, TRUST_NAME_MAX + 1, "%s", name);
+        text_copy(out, TRUST_NAME_MAX + 1, name);
     else
         snprintf(out, TRUST_NAME_MAX + 1, "%ju", number);
 }

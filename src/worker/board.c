@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/sys.h"
+#include "base/text.h"
 
 #define FD_LEAST 10 /* out of the way of what a worker inherits by number */
 
@@ -96,7 +97,7 @@ void board_put(struct board *b, enum dir d, const char *file)
     uint64_t at = atomic_load(&b->tail);
     struct slot *s = &b->slot[at % BOARD_SLOTS];
     s->dir = (unsigned char)d;
-    snprintf(s->file, sizeof s->file, "%s", file);
+    text_copy(s->file, sizeof s->file, file);
     atomic_store(&b->tail, at + 1);
     atomic_store(&b->asked, false);
 }

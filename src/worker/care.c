@@ -3,12 +3,12 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "queue/journal.h"
 #include "queue/request.h"
 #include "worker/logfile.h"
@@ -47,7 +47,7 @@ static int note_orphan(const char *file, void *arg)
         return -1;
     p->orphan = grown;
     p->orphan[p->orphans] = (struct orphan){.term_us = 0};
-    snprintf(p->orphan[p->orphans].run, sizeof p->orphan->run, "%s", file);
+    text_copy(p->orphan[p->orphans].run, sizeof p->orphan->run, file);
     p->orphans++;
     return 0;
 }

@@ -19,6 +19,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "worker/pool_state.h"
 #include "worker/worker.h"
 
@@ -296,7 +297,7 @@ static void hear(struct pool *p, struct member *m, const struct talk *t)
     switch ((enum talk_op)t->op) {
     case TALK_READY:
         m->ready = true;
-        snprintf(m->token, sizeof m->token, "%s", t->name);
+        text_copy(m->token, sizeof m->token, t->name);
         crew_say_ready(p);
         break;
     case TALK_IDLE:
@@ -378,7 +379,7 @@ static void dispatch(struct pool *p)
         if (talk_send(m->fd, TALK_RUN, d, END_RAN, t.name) == 0) {
             m->busy = any_works = true;
             m->offered_dir = d;
-            snprintf(m->offered, sizeof m->offered, "%s", t.name);
+            text_copy(m->offered, sizeof m->offered, t.name);
         } else
             intake_offer_again(p, d, t.name, 0);
     }

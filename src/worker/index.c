@@ -10,6 +10,7 @@
  * one is found that was claimed meanwhile.
  */
 #include "worker/index.h"
+#include "base/text.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -401,7 +402,7 @@ bool index_pop(struct index *x, enum dir *d, char file[FILE_NAME_MAX + 1], index
     if (e == NONE)
         return false;
     *d = (enum dir)x->entry[e].dir;
-    snprintf(file, FILE_NAME_MAX + 1, "%s", x->entry[e].file);
+    text_copy(file, FILE_NAME_MAX + 1, x->entry[e].file);
     entry_drop(x, e);
     return true;
 }

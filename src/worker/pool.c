@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/sys.h"
+#include "base/text.h"
 #include "queue/doubles.h"
 #include "queue/request.h"
 #include "worker/logfile.h"
@@ -122,7 +123,7 @@ static int set_up(struct pool *p)
                                      .pid = getpid(),
                                      .since_us = clock_wall_us(),
                                      .pid_ns = sys_pid_namespace()};
-    snprintf(p->record.token, sizeof p->record.token, "%s", p->q.spool->token);
+    text_copy(p->record.token, sizeof p->record.token, p->q.spool->token);
     p->record_fd = live_publish(p->q.spool, &p->record);
     if (p->record_fd < 0)
         return fail(p, "register in", dir_name(DIR_WORKERS));

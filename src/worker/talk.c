@@ -1,16 +1,16 @@
 /* talk.c: a frame is written with one send(2) and is far smaller than a socket's
  * buffer, so it arrives whole; MSG_WAITALL covers the case that it does not. */
 #include "worker/talk.h"
+#include "base/text.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <sys/socket.h>
 
 int talk_send(int fd, enum talk_op op, enum dir d, enum talk_end end, const char *name)
 {
     struct talk t = {(unsigned char)op, (unsigned char)d, (unsigned char)end, ""};
     ssize_t n;
-    snprintf(t.name, sizeof t.name, "%s", name);
+    text_copy(t.name, sizeof t.name, name);
     do
         n = send(fd, &t, sizeof t, MSG_NOSIGNAL | MSG_DONTWAIT);
     while (n < 0 && errno == EINTR);

@@ -13,6 +13,7 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "base/sys.h"
+#include "base/text.h"
 #include "queue/claim.h"
 #include "queue/request.h"
 #include "worker/logfile.h"
@@ -285,8 +286,8 @@ static int set_up(struct worker *w, const struct worker_options *o, struct err *
                                      .pid_ns = sys_pid_namespace(),
                                      .births = sys_births()};
     make_cgroup(w);
-    snprintf(w->record.token, sizeof w->record.token, "%s", w->q.spool->token);
-    snprintf(w->record.pool, sizeof w->record.pool, "%s", o->pool);
+    text_copy(w->record.token, sizeof w->record.token, w->q.spool->token);
+    text_copy(w->record.pool, sizeof w->record.pool, o->pool);
     w->record_fd = live_publish(w->q.spool, &w->record);
     if (w->record_fd < 0)
         return err_sys(err, "register in", dir_name(DIR_WORKERS));

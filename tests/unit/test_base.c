@@ -43,6 +43,14 @@ static void texts(void **state)
     text_add_uint(&t, 0);
     assert_string_equal(to, "a.-120b0");
     t = text_in(to, sizeof to);
+    text_add_digits(&t, 7, 3);
+    text_add_digits(&t, 1234, 3);
+    assert_string_equal(to, "0071234");
+    text_copy(to, sizeof to, "ab");
+    assert_string_equal(to, "ab");
+    text_copy(to, 3, "abcd");
+    assert_string_equal(to, "ab");
+    t = text_in(to, sizeof to);
     text_add_int(&t, INT64_MIN);
     assert_string_equal(to, "-9223372036854775808");
     t = text_in(to, sizeof to);
