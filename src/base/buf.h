@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 struct buf {
     char *data; /* NULL until the first add */
@@ -25,10 +26,15 @@ void buf_release(struct buf *b); /* frees, and leaves BUF_INIT */
 void buf_reset(struct buf *b);   /* empties, keeps the memory, clears failed */
 
 void buf_add(struct buf *b, const void *bytes, size_t n);
-void buf_adds(struct buf *b, const char *text);
 void buf_addc(struct buf *b, char c);
 void buf_addf(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void buf_add_int(struct buf *b, int64_t value); /* in decimal */
+
+/* Here, so that the length of a literal is known. */
+static inline void buf_adds(struct buf *b, const char *text)
+{
+    buf_add(b, text, strlen(text));
+}
 
 /* Room for n more bytes behind len; returns where to write, NULL if failed.
  * The caller then raises len itself and writes the NUL. */

@@ -42,16 +42,27 @@ static void add_head(struct buf *line)
     char stamp[STAMP_ISO_LEN + 1];
 
     stamp_iso_format(clock_wall_us(), stamp);
-    buf_addf(line, "%.23sZ %s %ld: ", stamp, log_role, (long)getpid());
+    buf_add(line, stamp, 23);
+    buf_adds(line, "Z ");
+    buf_adds(line, log_role);
+    buf_addc(line, ' ');
+    buf_add_int(line, getpid());
+    buf_adds(line, ": ");
 }
 
-static void write_line(const char *mark, const char *text)
+void log_text(enum log_level level, const char *text)
 {
+    static const char *const mark[] = {
+        [LOG_NOTE] = "",
+        [LOG_WARN] = "warning: ",
+        [LOG_FATAL] = "fatal: ",
+    };
+    int saved = errno;
     struct buf line = BUF_INIT;
     ssize_t wrote;
 
     add_head(&line);
-    buf_adds(&line, mark);
+    buf_adds(&line, mark[level]);
     escape_adds(&line, text);
     buf_addc(&line, '\n');
     if (!line.failed) {
@@ -60,22 +71,18 @@ static void write_line(const char *mark, const char *text)
         while (wrote < 0 && errno == EINTR);
     }
     buf_release(&line);
+    errno = saved;
 }
 
 void log_line(enum log_level level, const char *fmt, ...)
 {
-    static const char *const mark[] = {
-        [LOG_NOTE] = "",
-        [LOG_WARN] = "warning: ",
-        [LOG_FATAL] = "fatal: ",
-    };
     int saved = errno;
     char text[TEXT_MAX];
     va_list args;
 
     va_start(args, fmt);
     if (vsnprintf(text, sizeof text, fmt, args) >= 0)
-        write_line(mark[level], text);
+        log_text(level, text);
     va_end(args);
     errno = saved;
 }

@@ -18,6 +18,9 @@ void log_set_fd(int fd); /* after the file was reopened */
 /* LOG_FATAL only marks the line; the caller ends the process. */
 void log_line(enum log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
+/* The same of a text that is there already. */
+void log_text(enum log_level level, const char *text);
+
 #define log_note(...) log_line(LOG_NOTE, __VA_ARGS__)
 #define log_warn(...) log_line(LOG_WARN, __VA_ARGS__)
 

@@ -6,6 +6,7 @@
  * the fate was, started_at and worker say for which run.  Then the move is made
  * up for, and the job is not run again.
  */
+#include "base/text.h"
 #include "job/record.h"
 
 #include <errno.h>
@@ -20,6 +21,7 @@
 /* 20 runs fill a third of it at most.  More was not written by us, and is not
  * worth the risk of a document growing past JSON_STORED_MAX when printed. */
 #define HISTORY_BYTES_MAX (64 * 1024)
+#define RUN_BYTES 300 /* most of them */
 
 static const char *const outcomes[] = {
     [OUTCOME_DONE] = "done",
@@ -64,13 +66,14 @@ enum fate job_fate(const struct job *j, const struct run *r)
 
 void record_time(struct json_doc *doc, const char *name, int64_t us)
 {
-    char text[STAMP_ISO_LEN + 1];
+    char text[STAMP_ISO_LEN + 3] = "\"";
     if (us < 0) {
         json_remove(doc, name);
         return;
     }
-    stamp_iso_format(us, text);
-    json_set_string(doc, name, text);
+    stamp_iso_format(us, text + 1);
+    memcpy(text + 1 + STAMP_ISO_LEN, "\"", 2);
+    json_set_raw(doc, name, text);
 }
 
 /* Bytes of text that may be recorded: up to JOB_ERROR_MAX, whole characters. */
@@ -92,8 +95,7 @@ void record_error(struct json_doc *doc, const char *text)
     }
     struct buf b = BUF_INIT;
     json_add_string(&b, text, error_length(text));
-    json_set_raw(doc, "last_error", b.failed ? NULL : b.data);
-    buf_release(&b);
+    json_set_text(doc, "last_error", &b);
 }
 
 /* A number, or nothing where it is under `least`. */
@@ -137,6 +139,7 @@ static void add_time(struct buf *out, const char *name, int64_t us)
 
 static void print_run(const struct run *r, int number, enum fate fate, struct buf *out)
 {
+    buf_room(out, RUN_BYTES);
     buf_adds(out, "{\"run\":");
     buf_add_int(out, number);
     add_number(out, "attempt", r->attempt, 0);
@@ -184,17 +187,8 @@ static cJSON *load_history(const struct json_doc *doc)
 }
 
 /* Put the run (as JSON) behind the others and let the oldest go. */
-static void record_history(struct json_doc *doc, const char *run)
+static void add_to_history(struct json_doc *doc, const char *run)
 {
-    if (run != NULL && !json_has(doc, "history")) {
-        struct buf only = BUF_INIT;
-        buf_addc(&only, '[');
-        buf_adds(&only, run);
-        buf_addc(&only, ']');
-        json_set_raw(doc, "history", only.failed ? NULL : only.data);
-        buf_release(&only);
-        return;
-    }
     cJSON *list = load_history(doc);
     cJSON *item = list == NULL || run == NULL ? NULL : cJSON_CreateRaw(run);
     char *text = NULL;
@@ -206,6 +200,20 @@ static void record_history(struct json_doc *doc, const char *run)
     json_set_raw(doc, "history", text);
     cJSON_free(text);
     cJSON_Delete(list);
+}
+
+static void record_history(struct json_doc *doc, const struct run *r, int number, enum fate fate)
+{
+    bool first = !json_has(doc, "history");
+    struct buf text = BUF_INIT;
+    buf_adds(&text, first ? "[" : "");
+    print_run(r, number, fate, &text);
+    buf_adds(&text, first ? "]" : "");
+    if (first)
+        json_set_text(doc, "history", &text);
+    else
+        add_to_history(doc, text.failed ? NULL : text.data);
+    buf_release(&text);
 }
 
 static int one_more(int count, bool really)
@@ -229,10 +237,7 @@ static void record_run(struct job *j, const struct run *r, enum fate fate, int64
     bool lost = r->outcome == OUTCOME_LOST;
     int64_t duration = r->duration_ms < DURATION_MAX_MS ? r->duration_ms : DURATION_MAX_MS;
     struct json_doc *doc = j->doc;
-    struct buf run = BUF_INIT;
-    print_run(r, j->runs + 1, fate, &run);
-    record_history(doc, run.failed ? NULL : run.data);
-    buf_release(&run);
+    record_history(doc, r, j->runs + 1, fate);
     j->lost_in_row = lost && fate != FATE_DEAD ? j->lost_in_row + 1 : 0;
 
     json_set_int(doc, "attempts", j->attempts = lost && r->attempt > 0 ? r->attempt - 1 : r->attempt);
@@ -245,7 +250,7 @@ static void record_run(struct job *j, const struct run *r, enum fate fate, int64
     record_int(doc, "signal", r->signal, 1);
     record_error(doc, r->error);
     json_set_string(doc, "worker", r->worker);
-    snprintf(j->worker, sizeof j->worker, "%s", r->worker);
+    text_copy(j->worker, sizeof j->worker, r->worker);
     record_time(doc, "next_run_at", j->next_run_us = next_run_us);
     record_time(doc, "updated_at", j->updated_us = r->finished_us);
 }

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "base/escape.h"
+#include "base/text.h"
 #include "job/json_scan.h"
 
 #define PRINTED_MORE 600 /* bytes: what a first run adds */
@@ -233,35 +234,45 @@ static struct member *append(struct json_doc *doc, const char *name)
     return m;
 }
 
-void json_set_raw(struct json_doc *doc, const char *name, const char *raw)
+/* `raw` becomes the document's; NULL: there was no memory for it. */
+static void set_own(struct json_doc *doc, const char *name, char *raw)
 {
-    char *copy = raw == NULL ? NULL : strdup(raw);
-    struct member *m = copy == NULL ? NULL : find(doc, name);
-    if (copy != NULL && m == NULL)
+    struct member *m = raw == NULL ? NULL : find(doc, name);
+    if (raw != NULL && m == NULL)
         m = append(doc, name);
     if (m == NULL) {
-        free(copy);
+        free(raw);
         doc->failed = true;
         return;
     }
     free(m->own_raw);
-    m->own_raw = m->raw = copy;
+    m->own_raw = m->raw = raw;
+}
+
+void json_set_raw(struct json_doc *doc, const char *name, const char *raw)
+{
+    set_own(doc, name, raw == NULL ? NULL : strdup(raw));
+}
+
+void json_set_text(struct json_doc *doc, const char *name, struct buf *raw)
+{
+    set_own(doc, name, buf_detach(raw));
 }
 
 void json_set_string(struct json_doc *doc, const char *name, const char *text)
 {
     struct buf b = BUF_INIT;
     json_add_string(&b, text, strlen(text));
-    json_set_raw(doc, name, b.failed ? NULL : b.data);
+    json_set_raw(doc, name, b.failed ? NULL : b.data); /* a copy is shorter than its buffer */
     buf_release(&b);
 }
 
 void json_set_int(struct json_doc *doc, const char *name, int64_t value)
 {
-    struct buf b = BUF_INIT;
-    buf_add_int(&b, value);
-    json_set_raw(doc, name, b.failed ? NULL : b.data);
-    buf_release(&b);
+    char digits[24];
+    struct text t = text_in(digits, sizeof digits);
+    text_add_int(&t, value);
+    json_set_raw(doc, name, digits);
 }
 
 void json_remove(struct json_doc *doc, const char *name)

@@ -57,6 +57,8 @@ cJSON *json_value(const struct json_doc *doc, const char *name);
  * must be valid.  Allocation failure is remembered (raw NULL counts as one, of
  * the caller); see json_print. */
 void json_set_raw(struct json_doc *doc, const char *name, const char *raw);
+/* The same; raw's memory becomes the document's, and raw BUF_INIT. */
+void json_set_text(struct json_doc *doc, const char *name, struct buf *raw);
 void json_set_string(struct json_doc *doc, const char *name, const char *text);
 void json_set_int(struct json_doc *doc, const char *name, int64_t value);
 void json_remove(struct json_doc *doc, const char *name);

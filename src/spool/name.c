@@ -224,8 +224,11 @@ static bool take_id(const char *at, struct name *out)
 
 bool name_parse(enum dir state, const char *file, struct name *out)
 {
-    *out = (struct name){0};
     const char *at = file;
+    out->held = false;
+    out->time_us = 0;
+    out->priority = out->attempts = 0;
+    out->token[0] = out->id[0] = '\0';
     if (state == DIR_PENDING || state == DIR_FAILED || state == DIR_PROCESSING) {
         if (!take_time(&at, state != DIR_PROCESSING, out) ||
             !take_number(&at, 'p', -NAME_PRIORITY_MAX, NAME_PRIORITY_MAX, &out->priority) ||

@@ -23,6 +23,7 @@
 #include "base/duration.h"
 #include "base/escape.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "queue/finish.h"
 #include "queue/journal.h"
 #include "queue/request.h"
@@ -35,6 +36,7 @@
 #define KILL_PAUSE_MAX_US (160 * US_PER_MS)
 #define FULL_AGAIN_MS 1000
 #define LAST_LINE_MAX 200
+#define END_LINE_MAX 2048 /* what is longer is cut */
 
 extern char **environ;
 
@@ -168,7 +170,7 @@ static void start(struct running *r)
 {
     struct worker *w = r->w;
     struct env env;
-    snprintf(w->record.run, sizeof w->record.run, "%s", r->c->run);
+    text_copy(w->record.run, sizeof w->record.run, r->c->run);
     w->record.run_pid = 0;
     w->record.run_boot_us = 0;
     r->start_where = "start";
@@ -376,10 +378,21 @@ static void log_end(const struct running *r, const struct run *run, enum finish_
                                         [FATE_RETRY] = "failed, will be retried",
                                         [FATE_DEAD] = "dead",
                                         [FATE_AGAIN] = "due again"};
-    const char *fate = f == FINISH_TAKEN_AWAY ? "taken away meanwhile" : fates[r->c->fate];
-    log_note("%s: run %d %s, took %lld.%03llds%s%s", r->c->name.id, r->c->job.runs, fate,
-             (long long)(run->duration_ms / 1000), (long long)(run->duration_ms % 1000),
-             run->error ? ": " : "", run->error ? run->error : "");
+    char line[END_LINE_MAX];
+    struct text t = text_in(line, sizeof line);
+    text_adds(&t, r->c->name.id);
+    text_adds(&t, ": run ");
+    text_add_int(&t, r->c->job.runs);
+    text_addc(&t, ' ');
+    text_adds(&t, f == FINISH_TAKEN_AWAY ? "taken away meanwhile" : fates[r->c->fate]);
+    text_adds(&t, ", took ");
+    text_add_int(&t, run->duration_ms / MS_PER_SEC);
+    text_addc(&t, '.');
+    text_add_digits(&t, (uint64_t)(run->duration_ms % MS_PER_SEC), 3);
+    text_addc(&t, 's');
+    text_adds(&t, run->error ? ": " : "");
+    text_adds(&t, run->error ? run->error : "");
+    log_text(LOG_NOTE, line);
     if (r->c->aside.len > 0)
         log_warn("%s: something had the name of its result or log; it lies in %s", r->c->name.id,
                  buf_str(&r->c->aside));
