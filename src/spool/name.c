@@ -22,6 +22,7 @@
 #define SUFFIX_LEN 5
 #define HELD "held"
 #define HELD_LEN 4
+#define NUMBER_MAX 1000000 /* no field of a name goes as far */
 
 static const char *const dir_names[DIR_COUNT] = {
     [DIR_PENDING] = "pending",   [DIR_FAILED] = "failed",         [DIR_PROCESSING] = "processing",
@@ -67,14 +68,15 @@ static const unsigned char id_class[256] = {
     ['-'] = 2,
 };
 
-static bool id_shape(const char *id)
+/* Its length, if it consists of what an id may hold; else 0. */
+static size_t shape_length(const char *id)
 {
     const unsigned char *at = (const unsigned char *)id;
     if (id_class[*at] != 1)
-        return false;
+        return 0;
     while (id_class[*at])
         at++;
-    return *at == '\0' && at - (const unsigned char *)id <= ID_MAX;
+    return *at == '\0' ? (size_t)(at - (const unsigned char *)id) : 0;
 }
 
 static bool hex_n(const char *text, size_t n)
@@ -166,25 +168,34 @@ static bool begins_like_waiting(const char *text)
     return at && skip_number(at, 'a');
 }
 
+static bool reads_as_id(const char *id)
+{
+    return !begins_with_owner(id) && !begins_like_waiting(id);
+}
+
 bool name_id_valid(const char *id)
 {
-    return id_shape(id) && !begins_with_owner(id) && !begins_like_waiting(id);
+    size_t n = shape_length(id);
+    return n > 0 && n <= ID_MAX && reads_as_id(id);
 }
 
 /* One field: the letter, a number, the dot behind it.  *at moves past it. */
-static bool take_number(const char **at, char letter, int64_t min, int64_t max, int *out)
+static bool take_number(const char **at, char letter, int min, int max, int *out)
 {
-    int64_t v;
-    if (**at != letter)
+    const char *p = *at;
+    if (*p++ != letter)
         return false;
-    const char *dot = *at + 1;
-    while (*dot && *dot != '.')
-        dot++;
-    if (!*dot || !num_parse_n(*at + 1, (size_t)(dot - *at - 1), min, max, &v))
+    bool negative = *p == '-';
+    p += negative;
+    if (*p == '0' && (negative || p[1] != '.'))
         return false;
-    *out = (int)v;
-    *at = dot + 1;
-    return true;
+    const char *digits = p;
+    int v = 0;
+    for (; *p >= '0' && *p <= '9' && v <= NUMBER_MAX; p++)
+        v = 10 * v + (*p - '0');
+    *out = negative ? -v : v;
+    *at = p + 1;
+    return p > digits && *p == '.' && *out >= min && *out <= max;
 }
 
 static bool take_time(const char **at, bool may_be_held, struct name *out)
@@ -214,12 +225,12 @@ static bool take_token(const char **at, struct name *out)
 
 static bool take_id(const char *at, struct name *out)
 {
-    size_t n = strlen(at);
-    if (n <= SUFFIX_LEN || n - SUFFIX_LEN > ID_MAX || strcmp(at + n - SUFFIX_LEN, SUFFIX) != 0)
+    size_t n = shape_length(at); /* the suffix is of the same characters */
+    if (n <= SUFFIX_LEN || n - SUFFIX_LEN > ID_MAX || memcmp(at + n - SUFFIX_LEN, SUFFIX, SUFFIX_LEN) != 0)
         return false;
     memcpy(out->id, at, n - SUFFIX_LEN);
     out->id[n - SUFFIX_LEN] = '\0';
-    return name_id_valid(out->id);
+    return reads_as_id(out->id);
 }
 
 bool name_parse(enum dir state, const char *file, struct name *out)
