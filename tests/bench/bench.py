@@ -5,10 +5,14 @@ allows.
     bench.py [--row NAME]... [--place tmpfs|ext4]... [--rounds N] [--scale F] [--json FILE]
 
 Contenders run by turns in the same run, the best of the rounds (5) counts.  --scale makes
-the numbers of jobs smaller, for a look; what is demanded is meant for 1.  Places are
-/dev/shm and an ext4 with a journal on a loop device, which takes root.  Peers that are
-not installed are left out (contrib/install-deps.sh bench).  Exit code 1: something that
-is demanded was not reached.
+the numbers of jobs smaller, for a look; what is demanded is meant for 1.  Places, the
+last two of which take root and a loop device:
+    tmpfs  /dev/shm, or what --dir says
+    ext4   with a journal, its image there, too: a flush costs nothing but its code
+    disk   with a journal, its image in --disk (/var/tmp), past the page cache: a flush is
+           one of the disk below; the rows that wait for it
+Peers that are not installed are left out (contrib/install-deps.sh bench).  Exit code 1:
+something that is demanded was not reached.
 """
 import argparse
 import contextlib
@@ -29,16 +33,16 @@ from line import Bench  # noqa: E402
 from places import NoDisk, journaled_ext4  # noqa: E402
 from reaper import adopt_orphans  # noqa: E402
 
-BOTH, TMPFS, EXT4 = ("tmpfs", "ext4"), ("tmpfs",), ("ext4",)
+ALL, BOTH, TMPFS, EXT4 = ("tmpfs", "ext4", "disk"), ("tmpfs", "ext4"), ("tmpfs",), ("ext4",)
 ROWS = {
-    "noop": (rates.noop, BOTH),
+    "noop": (rates.noop, ALL),
     "other": (rates.other_jobs, BOTH),
     "peers": (rates.peers, TMPFS),
-    "scaling": (rates.scaling, TMPFS),
+    "scaling": (rates.scaling, ALL),
     "program": (rates.program, TMPFS),
-    "synced": (rates.synced, EXT4),
-    "enqueue": (enqueueing.enqueue, BOTH),
-    "interface": (enqueueing.interface, BOTH),
+    "synced": (rates.synced, ("ext4", "disk")),
+    "enqueue": (enqueueing.enqueue, ALL),
+    "interface": (enqueueing.interface, ALL),
     "batch": (enqueueing.batch, BOTH),
     "waiting": (waiting.waiting, BOTH),
     "once-full": (waiting.once_full, EXT4),
@@ -55,11 +59,12 @@ EXT4_MIB = 8192
 def arguments():
     parser = argparse.ArgumentParser(description="measure queuectl against its peers")
     parser.add_argument("--row", action="append", choices=sorted(ROWS))
-    parser.add_argument("--place", action="append", choices=BOTH)
+    parser.add_argument("--place", action="append", choices=ALL)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--scale", type=float, default=1)
     parser.add_argument("--json")
     parser.add_argument("--dir", default="/dev/shm")
+    parser.add_argument("--disk", default="/var/tmp")
     return parser.parse_args()
 
 
@@ -76,8 +81,16 @@ def text(line):
     return "%-75s %11s  %-8s %-2s  %s" % (line.what, value, line.bound, mark, line.note)
 
 
-def measure(args, kind, place):
-    bench = Bench(kind, place, args.rounds, args.scale)
+def place(args, kind):
+    if kind == "tmpfs":
+        return contextlib.nullcontext(args.dir)
+    if kind == "disk":
+        return journaled_ext4(args.disk, EXT4_MIB, direct=True)
+    return journaled_ext4(args.dir, EXT4_MIB)
+
+
+def measure(args, kind, folder):
+    bench = Bench(kind, folder, args.rounds, args.scale)
     for name in args.row or ROWS:
         function, places = ROWS[name]
         if kind in places:
@@ -91,11 +104,9 @@ def main():
     adopt_orphans()
     about = machine()
     print("%(cores)d cores, %(processor)s, Linux %(kernel)s" % about)
-    for kind in args.place or BOTH:
-        place = contextlib.nullcontext(args.dir) if kind == "tmpfs" else \
-            journaled_ext4(args.dir, EXT4_MIB)
+    for kind in args.place or ALL:
         try:
-            with place as folder:
+            with place(args, kind) as folder:
                 print("\non %s:" % kind, flush=True)
                 results += [dict(line._asdict(), row=name, place=kind, holds=line.holds())
                             for name, line in measure(args, kind, folder)]

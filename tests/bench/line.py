@@ -18,7 +18,7 @@ class Line(NamedTuple):
 
 
 class Bench(NamedTuple):
-    kind: str     # "tmpfs" or "ext4"
+    kind: str     # "tmpfs", "ext4" or "disk"
     place: str    # a folder there
     rounds: int
     scale: float  # of the numbers of jobs; 1 for figures that count
