@@ -3,8 +3,9 @@
     Cost           seconds of the clock, and of the processors, that a command took: its
                    own and that of all it waited for (wait4(2))
     run(argv)      start it, wait for it, and say its Cost
-    by_turns(...)  the contenders one after another, then all again: what else a machine
-                   does meanwhile falls on all of them; the best round of each counts
+    by_turns(...)  the contenders one after another, then all again, another one first:
+                   what else a machine does meanwhile falls on all of them, and what one
+                   leaves behind not always on the same; the best round of each counts
 """
 import os
 import signal
@@ -62,9 +63,11 @@ def best(costs):
 def by_turns(contenders, rounds):
     """contenders: {name: function that gives a Cost}.  {name: the best Cost}."""
     costs = {name: [] for name in contenders}
-    for _ in range(rounds):
-        for name, contend in contenders.items():
-            costs[name].append(contend())
+    names = list(contenders)
+    for i in range(rounds):
+        first = i % len(names)
+        for name in names[first:] + names[:first]:
+            costs[name].append(contenders[name]())
     return {name: best(all_of) for name, all_of in costs.items()}
 
 

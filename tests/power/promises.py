@@ -182,8 +182,9 @@ class Expect:
         id = os.path.basename(finding.where)
         id = id[:-len(".json")] if id.endswith(".json") else id
         run = spoolcheck.RUNNING.fullmatch(os.path.basename(finding.where))
-        return (self.tears and finding.kind in ("torn", "false-end") and
-                (run["id"] if run else id) in self.ran)
+        is_tear = (finding.kind in ("torn", "false-end") or
+                   finding.kind == "fsck" and finding.text.startswith("invalid JSON"))
+        return self.tears and is_tear and (run["id"] if run else id) in self.ran
 
     def is_report_of_torn(self, job):
         return (self.tears and isinstance(job.document, dict) and
