@@ -226,7 +226,8 @@ static bool take_token(const char **at, struct name *out)
 static bool take_id(const char *at, struct name *out)
 {
     size_t n = shape_length(at); /* the suffix is of the same characters */
-    if (n <= SUFFIX_LEN || n - SUFFIX_LEN > ID_MAX || memcmp(at + n - SUFFIX_LEN, SUFFIX, SUFFIX_LEN) != 0)
+    if (n <= SUFFIX_LEN || n - SUFFIX_LEN > ID_MAX ||
+        memcmp(at + n - SUFFIX_LEN, SUFFIX, SUFFIX_LEN) != 0)
         return false;
     memcpy(out->id, at, n - SUFFIX_LEN);
     out->id[n - SUFFIX_LEN] = '\0';
