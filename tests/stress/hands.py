@@ -281,10 +281,9 @@ def hands(tap, arena, args):
     slayer = Slayer(arena, args.kills)
     for operator in operators:
         operator.join()
-    for thread in [slayer, keeper] + operators:
+    for thread in [slayer] + operators:
         thread.stop()
-    if not arena.living("pool"):
-        keeper.start_pool()
+    # The keeper goes on: a pool that was killed just now lives for another moment.
     calm(arena, steward)
     end_strays(arena, operators)  # what was dropped again waits for them
     patience = 5 if args.found else DRAIN_SEC
@@ -292,6 +291,7 @@ def hands(tap, arena, args):
     tap.check("all that was left alone ended",
               arena.q("list").stdout if end.returncode == 124 else "")
     tap.check("no process is left but of runs that were taken away", end_strays(arena, operators))
+    keeper.stop()
     if args.found:
         arena.q("worker", "stop", "--now")
     else:
