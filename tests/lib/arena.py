@@ -38,6 +38,12 @@ def process_start(pid):
     return None if field[0] in "ZX" else field[19]
 
 
+def is_alive(token):
+    """The process of this token, and no later one with its number."""
+    _, pid, start, _ = token.split("-")
+    return process_start(int(pid)) == start
+
+
 class Arena:
     def __init__(self, base="/dev/shm", pools=2, workers=2, seed=1):
         self.program = os.path.abspath(os.environ.get("QUEUECTL_BIN", "build/queuectl"))
@@ -91,8 +97,7 @@ class Arena:
         """Tokens of the living: role is "pool" or "worker"."""
         tokens = (name[:-len(role) - 1] for name in sorted(os.listdir(self.path("workers")))
                   if name.endswith("." + role) and not name.startswith("."))
-        return [token for token in tokens
-                if process_start(int(token.split("-")[1])) == token.split("-")[2]]
+        return list(filter(is_alive, tokens))
 
     def processes(self):
         """Whoever stands in our folder: workers, pools, and all that jobs left."""
@@ -140,7 +145,7 @@ class Arena:
         except OSError:
             return False
         try:
-            if process_start(pid) != token.split("-")[2]:
+            if not is_alive(token):
                 return False
             signal.pidfd_send_signal(fd, sig)
             return True
@@ -192,8 +197,13 @@ class Slayer(Work):
     def __init__(self, arena, per_hundred):
         self.step = 100 * LINE_LEN / per_hundred
         self.random = random.Random(arena.seed)
-        self.count = collections.Counter()
+        self.count, self.killed = collections.Counter(), []
         super().__init__(arena)
+
+    def stop(self):
+        """Whoever was just killed lives for another moment, and must pass for nobody's pool."""
+        super().stop()
+        wait_until(lambda: not any(map(is_alive, self.killed)), START_SEC)
 
     def work(self):
         blows = [self.kill_worker] * 6 + [self.kill_pool] * 2 + [self.kill_both] + \
@@ -213,8 +223,11 @@ class Slayer(Work):
         return self.random.choice(living) if living else None
 
     def kill(self, role):
-        token = self.victim(role)
+        self.slay(role, self.victim(role))
+
+    def slay(self, role, token):
         if token and self.arena.hit(token, signal.SIGKILL):
+            self.killed.append(token)
             self.count[role + "s killed"] += 1
 
     def kill_worker(self):
@@ -235,6 +248,6 @@ class Slayer(Work):
             return
         self.count[role + "s stopped"] += 1
         time.sleep(self.random.uniform(0, 0.3))
-        if self.random.random() < 0.3 and self.arena.hit(token, signal.SIGKILL):
-            self.count[role + "s killed"] += 1
+        if self.random.random() < 0.3:
+            self.slay(role, token)
         self.arena.hit(token, signal.SIGCONT)

@@ -20,6 +20,8 @@ import spoolcheck
 from spoolcheck import Finding
 
 WAITING = ("pending", "failed")
+# What fsck says of a document whose content did not reach the disk.
+UNWRITTEN = ("invalid JSON: the text is empty", "invalid JSON at byte 1: a NUL byte")
 YOUNG = 8  # seconds: what may still be in tmp/
 
 
@@ -183,7 +185,7 @@ class Expect:
         id = id[:-len(".json")] if id.endswith(".json") else id
         run = spoolcheck.RUNNING.fullmatch(os.path.basename(finding.where))
         is_tear = (finding.kind in ("torn", "false-end") or
-                   finding.kind == "fsck" and finding.text.startswith("invalid JSON"))
+                   finding.kind == "fsck" and finding.text in UNWRITTEN)
         return self.tears and is_tear and (run["id"] if run else id) in self.ran
 
     def is_report_of_torn(self, job):

@@ -281,9 +281,10 @@ def hands(tap, arena, args):
     slayer = Slayer(arena, args.kills)
     for operator in operators:
         operator.join()
-    for thread in [slayer] + operators:
+    for thread in [slayer, keeper] + operators:
         thread.stop()
-    # The keeper goes on: a pool that was killed just now lives for another moment.
+    if not arena.living("pool"):
+        keeper.start_pool()
     calm(arena, steward)
     end_strays(arena, operators)  # what was dropped again waits for them
     patience = 5 if args.found else DRAIN_SEC
@@ -291,7 +292,6 @@ def hands(tap, arena, args):
     tap.check("all that was left alone ended",
               arena.q("list").stdout if end.returncode == 124 else "")
     tap.check("no process is left but of runs that were taken away", end_strays(arena, operators))
-    keeper.stop()
     if args.found:
         arena.q("worker", "stop", "--now")
     else:

@@ -240,15 +240,14 @@ def soak(tap, arena, args):
     over = wait_until(lambda: (args.found and has_overlap(arena)) or
                       (not any(p.is_alive() for p in producers) and left(arena) <= QUIET),
                       args.seconds + DRAIN_SEC + args.jobs / 20)
-    for thread in filter(None, producers + [slayer]):
+    for thread in filter(None, producers + [slayer, keeper]):
         thread.stop()
     if args.found and has_overlap(arena):
-        keeper.stop()
         tap.check("no two runs of a job at once", Ledger(arena.folder + "/ledger").overlaps)
         return
-    # The keeper goes on: a pool that was killed just now lives for another moment.
+    if not arena.living("pool"):
+        keeper.start_pool()
     end = arena.q("wait", "--all", "--timeout", "%ds" % DRAIN_SEC, timeout=2 * DRAIN_SEC)
-    keeper.stop()
     tap.check("all that was enqueued ended", "" if over and end.returncode != 124 else
               arena.q("list").stdout)
     tap.check("every start of a pool came to an end", keeper.hung)
