@@ -451,7 +451,8 @@ os.execv(sys.argv[1], sys.argv[1:])' "$QUEUECTL_BIN" worker run >run.log 2>&1 3>
     start_workers 2
     victim=$(workers | head -n 1)
     kill -9 "$victim"
-    replaced() { worker_count 2 && ! workers | grep -qx "$victim"; }
+    # In one look: between two the victim may go, and be counted in the first.
+    replaced() { workers | awk -v victim="$victim" '$1 == victim { old = 1 } END { exit old || NR != 2 }'; }
     wait_until replaced
     in_log "worker $victim was killed by signal 9"
     [ "$(find spool/workers -name '*.worker' | wc -l)" = 2 ]
