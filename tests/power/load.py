@@ -4,6 +4,7 @@ Producers, a pool and an operator at work at the same time, in threads.  Each sa
 the log what it is about to do and what was acknowledged: one JSON object a mark,
   {"do": VERB, "ids": [...], ...}           begun
   {"did": VERB, "ids": [...], "code": N}    the command's exit code
+  {"did": "claim", ...}                     a worker's, seen in processing/
 and each run says "run PATH", with the path of its document, as its first act.
 """
 import json
@@ -162,9 +163,10 @@ class Load:
         for i in range(6):
             id = "cancelled-%d" % i
             self.call("enqueue", [id], "enqueue", json.dumps(self.job(
-                id, "[ -e %s ] || sleep 100" % self.rebooted)))
+                id, "[ -e %s ] || sleep infinity" % self.rebooted)))
             wait_until(lambda: any(name.endswith(id + ".json") for name in
                                    spoolcheck.names(self.spool, "processing")), 30)
+            self.say(did="claim", ids=[id], code=0)  # it may end before its first act
             self.call("cancel", [id], "cancel", id)
 
     def restorer(self):

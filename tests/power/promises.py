@@ -47,7 +47,7 @@ class Expect:
         self.claims = {}        # id: attempts of its last run that began
         self.running = {}       # token: id
         self.tears = durability == "never" # what ended may have an empty document
-        self.ran = set()        # ids of which a run began
+        self.ran = set()        # ids of which a run began, or was about to
         for mark in marks:
             if mark.startswith("run "):
                 self.note_run(mark[4:])
@@ -74,6 +74,8 @@ class Expect:
                 self.open_switch(verb)
         elif verb == "drop-bad":
             self.bad[mark["name"]] = mark["text"]
+        elif verb == "claim":
+            self.ran.update(ids)
         elif mark["code"] == 0:
             for id in ids:
                 self.keep(id, verb, mark.get("value"))
