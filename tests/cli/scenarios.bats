@@ -59,19 +59,32 @@ gap_within() {
     [ "$(cat order)" = $'sooner\nlater' ]
 }
 
-@test "4: a job for 5 s from now is scheduled until then, and runs within 50 ms of it" {
-    start_workers 1
-    at=$(($(now_ms) + 5000))
-    # Three of them: one may meet a busy machine.
+# Three of them: one may meet a busy machine.
+schedule_three() { # round, due
     for n in 0 1 2; do
-        due=$((at + n * 200))
-        job "job$n" "echo \$((\$(date +%s%3N) - $due)) >late.$n" \
+        due=$(($2 + n * 200))
+        job "job$1.$n" "echo \$((\$(date +%s%3N) - $due)) >late.$n" \
             --run-at "$(date -u -d "@$((due / 1000)).$(printf %03d $((due % 1000)))" +%Y-%m-%dT%H:%M:%S.%3NZ)"
     done
-    [ "$(q status --json | jq .scheduled)" = 3 ]
-    [ "$(q list --state scheduled --format '{id}' | wc -l)" = 3 ]
-    is_count pending 3
-    wait_until is_count done 3
+}
+
+scheduled_now() {
+    echo "$(q status --json | jq .scheduled)" "$(q list --state scheduled --format '{id}' | wc -l)" \
+        "$(count_of pending)"
+}
+
+@test "4: a job for 5 s from now is scheduled until then, and runs within 50 ms of it" {
+    start_workers 1
+    # On a machine so busy that they are due before they were looked at: once more, later.
+    for round in 1 2 3; do
+        at=$(($(now_ms) + 5000 * round * round))
+        schedule_three $round $at
+        seen=$(scheduled_now)
+        looked=$(now_ms)
+        wait_until is_count done $((3 * round))
+        [ "$looked" -ge "$at" ] || break
+    done
+    [ "$seen" = "3 3 3" ]
     cat late.*
     for n in 0 1 2; do
         [ "$(cat "late.$n")" -ge 0 ]
