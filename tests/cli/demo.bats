@@ -34,7 +34,8 @@ teardown() {
     run "$DEMO"
     echo "$output"
     [ "$status" = 0 ]
-    [ "$SECONDS" -lt 60 ]
+    # The minute is that of the program as it is built to be used, not of one with sanitizers.
+    [ "${QUEUECTL_PASS:-normal}" != normal ] || [ "$SECONDS" -lt 60 ]
     [[ $output != *"NOT AS SAID"* ]]
     left
     wait_until none_left
