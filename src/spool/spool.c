@@ -227,6 +227,14 @@ int spool_refresh(struct spool *sp, struct err *err)
     return replaced;
 }
 
+bool spool_holds_states(const struct spool *sp)
+{
+    for (int d = 0; d < STATE_COUNT; d++)
+        if (!same_inode(sp->root, dir_name((enum dir)d), sp->dir[d]))
+            return false;
+    return true;
+}
+
 static enum spool_room room_for(const struct spool *sp, uint64_t bytes)
 {
     struct statvfs fs;

@@ -90,6 +90,10 @@ char *spool_locate(const char *wanted, bool *is_default, struct err *err);
  * -1 the spool is gone or unusable. */
 int spool_refresh(struct spool *sp, struct err *err);
 
+/* Are those of the five states there, and the ones we hold?  What goes to another one
+ * is not seen any more. */
+bool spool_holds_states(const struct spool *sp);
+
 /* Is there room for more?  What cannot be known counts as room, and a quota is not
  * seen here: that shows when something is written. */
 enum spool_room {

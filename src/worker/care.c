@@ -230,7 +230,8 @@ static void take_settings(struct pool *p)
         p->want = (size_t)p->q.settings.count;
 }
 
-/* A missing folder is waited for: the jobs in it cannot be told to be gone. */
+/* A missing folder is waited for: the jobs in it cannot be told to be gone.  When it is
+ * back, the same perhaps, all is looked at: others may have been replaced meanwhile. */
 static void check_folders(struct pool *p, int64_t now)
 {
     struct err err = ERR_INIT;
@@ -248,14 +249,18 @@ static void check_folders(struct pool *p, int64_t now)
         care_stop(p, STOPPING);
     } else if (r < 0) {
         log_warn("%s", err.text);
+        p->folders_trouble = true;
+        p->states_away = !spool_holds_states(p->q.spool);
         p->folders_us = now + US_PER_SEC;
         pool_wake_at(p, p->folders_us);
         return;
     }
-    p->folders_due = false;
-    if (r <= 0)
+    bool told = r <= 0 && !p->folders_trouble;
+    p->folders_due = p->folders_trouble = p->states_away = false;
+    if (told)
         return;
-    log_note("a folder of the spool was replaced; looking at all of it again");
+    log_note("a folder of the spool %s; looking at all of it again",
+             r > 0 ? "was replaced" : "is back");
     watch_rearm(p->watch);
     scan_close(&p->scan);
     index_clear(p->index);
@@ -354,7 +359,7 @@ bool care_is_troubled(const struct pool *p)
 
 bool care_may_claim(struct pool *p, int64_t now)
 {
-    return !p->paused && care_has_room(p, now);
+    return !p->paused && !p->states_away && care_has_room(p, now);
 }
 
 /* -- the journal --------------------------------------------------------- */

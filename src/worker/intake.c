@@ -385,7 +385,10 @@ static void event(unsigned dir, enum watch_what what, const char *file, void *ar
         p->pools_due = true;
         break;
     default: /* the root */
-        p->folders_due |= file && dir_is_folder(file);
+        if (file && dir_is_folder(file)) {
+            p->folders_due = true;
+            p->folders_us = 0; /* it may be back */
+        }
         p->settings_due |= !file || strcmp(file, SETTINGS_FILE) == 0;
         break;
     }

@@ -129,6 +129,46 @@ flood() {
     q fsck
 }
 
+# The pool has looked once more, and once more found it missing.
+missed_again() { # folder
+    local before
+    before=$(grep -c "$1 is missing" spool/worker.log)
+    missed_more() { [ "$(grep -c "$1 is missing" spool/worker.log)" -gt "$2" ]; }
+    wait_until missed_more "$1" "$before"
+}
+
+@test "a folder replaced while another is away is taken up when that one is back" {
+    start_workers 1
+    job before true
+    wait_until is_state before done
+    mv spool/failed away
+    wait_until in_log 'failed is missing'
+    mv spool/pending pending.old
+    mkdir -m 700 spool/pending
+    missed_again failed
+    mv away spool/failed
+    drop new
+    wait_until is_state new done
+}
+
+@test "no job begins while the folder of a state is away; what runs is waited for" {
+    start_workers 2
+    job runs "$GATED"
+    wait_until runs_job runs
+    mv spool/done away
+    wait_until in_log 'done is missing'
+    drop one
+    drop two
+    missed_again done
+    touch go
+    missed_again done
+    mkdir -m 700 spool/done
+    for id in one two; do
+        wait_until is_state "$id" done
+    done
+    [ "$(ls away)" = runs.json ] # it was under way
+}
+
 @test "workers of a spool that is moved go on under its new path" {
     start_workers 1
     job runs "$GATED"
