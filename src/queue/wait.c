@@ -207,9 +207,10 @@ static int wait_loop(struct waiting *w, struct watch *watch, const struct wait_h
         if (r)
             return 0;
         *end = WAIT_TIMEOUT;
+        if (timeout_ms != 0) /* however long the look took */
+            say_begins(w, how, &said);
         if (deadline >= 0 && clock_mono_us() >= deadline)
             return 0;
-        say_begins(w, how, &said);
         if (wait_event(w, watch, deadline, clock_mono_us() - before) != 0 && errno != EINTR)
             return err_sys(err, "wait for", w->q->spool->path);
         *end = WAIT_INTERRUPTED;

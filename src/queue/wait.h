@@ -10,7 +10,8 @@ enum wait_end { WAIT_DONE, WAIT_DEAD, WAIT_TIMEOUT, WAIT_INTERRUPTED };
 struct wait_how {
     int64_t timeout_ms;               /* < 0: for ever */
     const volatile int *interrupted;  /* or NULL; a signal handler sets it to end the wait */
-    void (*begins)(void *arg);        /* or NULL; called once if the first look does not end it */
+    void (*begins)(void *arg);        /* or NULL; called once if the first look does not end it,
+                                         and there was time for another */
     void *arg;                        /* of begins */
 };
 

@@ -9,14 +9,14 @@ setup() {
 }
 teardown() { teardown_spool; }
 
-# Through its retries without their waits.
+# Through its retries without their waits, which are so long that none comes by itself.
 retried_to_death() {
     if is_state "$1" failed; then q retry "$1" >/dev/null; fi
     is_state "$1" dead
 }
 
 two_runs() {
-    q enqueue --id a --max-retries 1 >/dev/null \
+    q enqueue --id a --max-retries 1 --backoff-base 1000 >/dev/null \
         --command 'echo out $QUEUECTL_RUN; echo err $QUEUECTL_RUN >&2; exit 1'
     wait_until retried_to_death a
 }
@@ -117,7 +117,7 @@ two_runs() {
 
 @test "--follow: begun before the job runs, retries included" {
     q pause >/dev/null
-    q enqueue --id a --max-retries 1 --backoff-base 1 --command 'echo run $QUEUECTL_RUN; exit 1' >/dev/null
+    q enqueue --id a --max-retries 1 --backoff-base 1000 --command 'echo run $QUEUECTL_RUN; exit 1' >/dev/null
     q logs -f a >followed &
     follower=$!
     q resume >/dev/null

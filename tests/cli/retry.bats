@@ -26,30 +26,32 @@ failed_with() { [ -e "$(echo spool/failed/*".a$2.$1.json")" ]; }
 
 @test "retry n is due after backoff_base ^ n seconds; the file name says when" {
     start_workers 1
-    job two 'exit 1' --backoff-base 10 --max-retries 9
-    job part 'exit 1' --backoff-base 2.5 --max-retries 9
+    # So long that none comes by itself before it is looked at.
+    job two 'exit 1' --backoff-base 15 --max-retries 9
+    job part 'exit 1' --backoff-base 14.5 --max-retries 9
     for n in 1 2 3; do
         for id in two part; do
             wait_until failed_with $id $n
         done
-        [ "$(wait_ms two)" = $((10 ** n * 1000)) ]
+        [ "$(wait_ms two)" = $((15 ** n * 1000)) ]
         wait_ms part >>part
         [ "$(stamp_ms "$(field two next_run_at)")" = "$(due_ms two)" ]
         q retry two part
     done
-    [ "$(cat part)" = $'2500\n6250\n15625' ]
+    [ "$(cat part)" = $'14500\n210250\n3048625' ]
 }
 
 @test "the setting backoff-base is for jobs that say none, and is read when they run" {
     start_workers 1
     job own 'exit 1' --backoff-base 50
-    job none 'exit 1'
     wait_until failed_with own 1
-    wait_until failed_with none 1
     [ "$(wait_ms own)" = 50000 ]
+    # It pauses the queue, so that its retry after 2 s is still there to be looked at.
+    job none "'$QUEUECTL_BIN' pause; exit 1"
+    wait_until failed_with none 1
     [ "$(wait_ms none)" = 2000 ]
     q config set backoff-base 30
-    q retry none
+    q resume
     wait_until failed_with none 2
     [ "$(wait_ms none)" = 900000 ]
 }
