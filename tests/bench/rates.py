@@ -1,8 +1,12 @@
 """rates.py: how many jobs a second, and what they cost, against xargs and against S.
 
-Each contender runs the very same program.  S is the rate of spawn.c.  CPU is that of
-all processes that take part: pool, workers and jobs; xargs and its children.
+Each contender runs the very same program.  S is the rate of spawn.c, "the least" that of
+the same program with a directory for each state (spawn --states).  CPU is that of all
+processes that take part: pool, workers and jobs; xargs and its children.
 """
+import json
+import os
+
 from line import Line
 from measure import by_turns, run
 from peers import PEERS, measure, xargs
@@ -16,6 +20,17 @@ JOBS = 8000  # a pool's start and end, some 20 ms, are part of what is timed
 def spawn(bench, jobs, processes, *argv):
     with bench.folder() as folder:
         return run([tool("spawn"), folder, str(jobs), str(processes), *argv])
+
+
+def least(bench, jobs, processes, sure):
+    """No queue could do less that keeps its states as this one does."""
+    with bench.folder() as folder:
+        for state in ("pending", "processing", "tmp", "done"):
+            os.mkdir(os.path.join(folder, state))
+        for job in range(jobs):
+            with open(os.path.join(folder, "pending", str(job)), "w") as f:
+                json.dump({"id": str(job), "command": "true", "attempts": 0}, f)
+        return run([tool("spawn"), "--states", sure, folder, str(jobs), str(processes), *NOOP])
 
 
 def by_xargs(bench, jobs, *argv):
@@ -52,8 +67,17 @@ def compare(bench, what, jobs, argv, document, demanded):
 
 
 def noop(bench):
-    yield from compare(bench, "no-op jobs", bench.jobs(JOBS), NOOP, {"command": "true"},
+    jobs = bench.jobs(JOBS)
+    yield from compare(bench, "no-op jobs", jobs, NOOP, {"command": "true"},
                        {"xargs": ">= 1.25", "S": ">= 0.95", "auto": ">= 0.88", "cpu": "<= 0.90"})
+    best = by_turns({
+        "S": lambda: spawn(bench, jobs, 2, *NOOP),
+        "never": lambda: least(bench, jobs, 2, "cached"),
+        "auto": lambda: least(bench, jobs, 2, "written"),
+    }, bench.rounds)
+    for durability in ("never", "auto"):
+        yield Line("no-op jobs, results %s, the least, against S" % durability,
+                   best["S"].wall / best[durability].wall, "x")
 
 
 def other_jobs(bench):
@@ -89,8 +113,12 @@ def scaling(bench):
     job = {"command": "true"}
     contenders = {n: lambda n=n: queue(bench, jobs, job, workers=n) for n in (1, 2, 8)}
     contenders["S"] = lambda: spawn(bench, jobs, 2, *NOOP)
+    for n in (1, 2):
+        contenders["least", n] = lambda n=n: least(bench, jobs, n, "written")
     best = by_turns(contenders, bench.rounds)
     yield Line("2 workers against 1", best[1].wall / best[2].wall, "x", ">= 1.9")
+    yield Line("2 workers against 1, the least",
+               best["least", 1].wall / best["least", 2].wall, "x")
     yield Line("8 workers against 2", best[2].wall / best[8].wall, "x", ">= 0.9")
     yield Line("8 workers against S, results auto", best["S"].wall / best[8].wall, "x")
 
@@ -110,8 +138,14 @@ def program(bench):
 def synced(bench):
     jobs = bench.jobs(JOBS / 2)
     job = {"command": "true"}
-    best = by_turns({how: lambda how=how: queue(bench, jobs, job, 8, how)
-                     for how in ("never", "always")}, bench.rounds)
+    contenders = {how: lambda how=how: queue(bench, jobs, job, 8, how)
+                  for how in ("never", "always")}
+    for sure in ("cached", "synced"):
+        contenders[sure] = lambda sure=sure: least(bench, jobs, 8, sure)
+    best = by_turns(contenders, bench.rounds)
     yield Line("every result synced, 8 workers", best["never"].wall / best["always"].wall, "x",
                ">= 0.8",
                "%.0f and %.0f jobs/s" % (jobs / best["never"].wall, jobs / best["always"].wall))
+    yield Line("every result synced, 8 workers, the least", best["cached"].wall / best["synced"].wall,
+               "x", "", "%.0f and %.0f jobs/s" % (jobs / best["cached"].wall,
+                                                   jobs / best["synced"].wall))
