@@ -35,7 +35,7 @@ PY
 
 names() { jq -r 'keys_unsorted[]' "$(file_of "$1")"; }
 
-# Through its retries without their waits.
+# Through its retries without their waits, which are so long that none comes by itself.
 retried_to_death() {
     if is_state "$1" failed; then q retry "$1" >/dev/null; fi
     is_state "$1" dead
@@ -57,6 +57,7 @@ retried_to_death() {
 EOF_JOB
     q enqueue @job.json
     cp job.json wanted.json
+    q config set backoff-base 1000 2>/dev/null
     start_workers 1
     wait_until is_state a failed
     wait_until retried_to_death a
@@ -331,6 +332,7 @@ $WORK/spool/processing"
 }
 
 @test "QUEUECTL_RUN counts for ever, QUEUECTL_ATTEMPT anew after dlq retry" {
+    q config set backoff-base 1000 2>/dev/null
     start_workers 1
     q enqueue '{"id":"a","max_retries":1,"command":"echo $QUEUECTL_RUN $QUEUECTL_ATTEMPT; exit 1"}'
     wait_until is_state a failed

@@ -148,7 +148,7 @@ failed_with() { [ -e "$(echo spool/failed/*".a$2.$1.json")" ]; }
 
 @test "hold, release and cancel of a failed job" {
     start_workers 1
-    job fails 'exit 1' --backoff-base 1 --max-retries 1
+    job fails 'exit 1' --backoff-base 1000 --max-retries 1
     wait_until failed_with fails 1
     q hold fails
     wait_until is_there spool/failed/held.p0.a1.fails.json

@@ -230,6 +230,17 @@ queuectl: timed out; the jobs go on"
     is "$err" ""
 }
 
+@test "it says so however slow its first look was; a look alone says nothing" {
+    [ "${QUEUECTL_PASS:-normal}" != sanitized ] || skip "LeakSanitizer does not work under strace"
+    q enqueue --id a --command true >/dev/null
+    q pause
+    expect 124 strace -o /dev/null -e trace=newfstatat -e inject=newfstatat:delay_enter=20000 \
+        "$QUEUECTL_BIN" wait a --timeout 10ms
+    has "$err" "queuectl: paused since "
+    expect 124 q wait a --timeout 0
+    is "$err" "queuectl: timed out; the jobs go on"
+}
+
 @test "enqueue --wait says it too, and ends as it would" {
     for how in "--command true" "--lines -- true" "--batch batch"; do
         echo '{"command":"true"}' >batch
