@@ -168,9 +168,10 @@ static bool begins_like_waiting(const char *text)
     return at && skip_number(at, 'a');
 }
 
+/* What else it could be read as has a dot; an id of ours has none. */
 static bool reads_as_id(const char *id)
 {
-    return !begins_with_owner(id) && !begins_like_waiting(id);
+    return !strchr(id, '.') || (!begins_with_owner(id) && !begins_like_waiting(id));
 }
 
 bool name_id_valid(const char *id)
