@@ -255,9 +255,9 @@ static void check_folders(struct pool *p, int64_t now)
         pool_wake_at(p, p->folders_us);
         return;
     }
-    bool told = r <= 0 && !p->folders_trouble;
+    bool as_before = r <= 0 && !p->folders_trouble;
     p->folders_due = p->folders_trouble = p->states_away = false;
-    if (told)
+    if (as_before)
         return;
     log_note("a folder of the spool %s; looking at all of it again",
              r > 0 ? "was replaced" : "is back");
