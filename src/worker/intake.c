@@ -385,7 +385,7 @@ static void event(unsigned dir, enum watch_what what, const char *file, void *ar
         p->pools_due = true;
         break;
     default: /* the root */
-        if (file && dir_is_folder(file)) {
+        if (!file || dir_is_folder(file)) {
             p->folders_due = true;
             p->folders_us = 0; /* it may be back */
         }
