@@ -19,6 +19,7 @@ import contextlib
 import json
 import os
 import platform
+import signal
 import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -102,6 +103,8 @@ def measure(args, kind, folder):
 def main():
     args, results = arguments(), []
     adopt_orphans()
+    # Ended from outside it cleans up, too: mounts, loop devices, what runs.
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     about = machine()
     print("%(cores)d cores, %(processor)s, Linux %(kernel)s" % about)
     for kind in args.place or ALL:

@@ -25,19 +25,30 @@ class Failed(Exception):
     """A command did not do what it was measured at."""
 
 
+def wait(process, limit):
+    """(status, usage).  Who is interrupted takes along what runs, with its process group."""
+    killer = threading.Timer(limit, process.send_signal, [signal.SIGKILL])
+    killer.start()
+    try:
+        return os.wait4(process.pid, 0)[1:]
+    except BaseException:
+        os.killpg(process.pid, signal.SIGTERM)
+        os.wait4(process.pid, 0)
+        raise
+    finally:
+        killer.cancel()
+
+
 def run(argv, cwd=None, env=None, stdin=None, stdout=subprocess.DEVNULL, limit=300,
         stderr=None):
     """Its Cost; Failed, with what it said, unless it ends with 0.  stdin: a path."""
     with open(stdin or os.devnull, "rb") as source, tempfile.TemporaryFile() as said:
         begun = time.perf_counter()
-        # pylint: disable=consider-using-with  # wait4() below reaps it
+        # pylint: disable=consider-using-with  # wait() reaps it
         process = subprocess.Popen(argv, cwd=cwd, env=env, stdin=source, stdout=stdout,
-                                   stderr=stderr or said)
-        killer = threading.Timer(limit, process.send_signal, [signal.SIGKILL])
-        killer.start()
-        _, status, usage = os.wait4(process.pid, 0)
+                                   stderr=stderr or said, start_new_session=True)
+        status, usage = wait(process, limit)
         wall = time.perf_counter() - begun
-        killer.cancel()
         process.returncode = os.waitstatus_to_exitcode(status)
         said.seek(0)
         words = said.read(1000).decode(errors="replace")
