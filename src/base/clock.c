@@ -7,7 +7,6 @@
 #include "base/log.h"
 
 #define POLL_MAX_MS (3600 * 1000)
-#define CLOCK_STEP_US (500 * US_PER_MS) /* a leap second is one surely */
 #define READ_TOGETHER_US (5 * US_PER_MS)
 #define READ_TRIES 5
 
@@ -59,16 +58,24 @@ void clock_steps_begin(struct clock_steps *s)
     s->offset_us = s->known_us = read_offset();
 }
 
+static int64_t step_to(const struct clock_steps *s, int64_t offset_us)
+{
+    int64_t step = offset_us - s->known_us;
+
+    return step > -CLOCK_STEP_US && step < CLOCK_STEP_US ? 0 : step;
+}
+
 int64_t clock_steps_look(struct clock_steps *s)
 {
-    int64_t step;
-
     s->offset_us = read_offset();
-    step = s->offset_us - s->known_us;
-    if (step > -CLOCK_STEP_US && step < CLOCK_STEP_US)
-        return 0;
-    s->known_us = s->offset_us;
+    int64_t step = step_to(s, s->offset_us);
+    s->known_us += step;
     return step;
+}
+
+int64_t clock_steps_untold(const struct clock_steps *s)
+{
+    return step_to(s, read_offset());
 }
 
 int clock_poll_ms(int64_t deadline_us, int64_t now_us)

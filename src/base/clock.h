@@ -24,6 +24,8 @@ void clock_pause_us(int64_t us);
  * so a change of what lies between them is a step: somebody set the clock, a second
  * was put in or left out, or the machine was suspended (monotonic time stands still
  * then).  Steps under half a second are summed up until they are more. */
+#define CLOCK_STEP_US (500 * US_PER_MS) /* a leap second is one surely */
+
 struct clock_steps {
     int64_t offset_us; /* wall minus monotonic, as of the last look */
     int64_t known_us;  /* the same, as of the last step that was told */
@@ -31,5 +33,6 @@ struct clock_steps {
 
 void clock_steps_begin(struct clock_steps *s);
 int64_t clock_steps_look(struct clock_steps *s); /* by how much; 0: it was not */
+int64_t clock_steps_untold(const struct clock_steps *s); /* what the next look will say */
 
 #endif

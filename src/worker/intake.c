@@ -46,18 +46,20 @@ static int64_t file_time(const struct pool *p, enum dir d, const char *file)
 
 /* When a name is to be offered.  The wall clock may have been set back since it
  * was made: a job whose file is not older than its TIME was due at once and is
- * due now; a retry waits no longer than the longest backoff (and no longer than it
- * had to anyway, where we saw the clock being set: check_clock()). */
+ * due now; a retry waits for what it had to when its file was named, and no longer
+ * than the longest backoff (where we see the clock being set it waits for what is
+ * left of that: check_clock()). */
 static int64_t wake_time(const struct pool *p, enum dir d, const char *file, const struct name *n,
                          int64_t now)
 {
     if (n->time_us <= now)
         return now;
-    if (d == DIR_FAILED) {
-        int64_t latest = now + p->q.settings.backoff_max_ms * US_PER_MS;
-        return n->time_us < latest ? n->time_us : latest;
-    }
     int64_t made = file_time(p, d, file);
+    if (d == DIR_FAILED) {
+        int64_t most = p->q.settings.backoff_max_ms * US_PER_MS;
+        int64_t left = n->time_us - (made - now >= CLOCK_STEP_US ? made : now);
+        return left <= 0 ? now : now + (left < most ? left : most);
+    }
     int64_t lag = made > now ? STAMP_LATE_US : STAMP_GRAIN_US;
     return made + lag >= n->time_us ? now : n->time_us;
 }
@@ -76,7 +78,11 @@ static void add_waiting(struct pool *p, enum dir d, const char *file, const stru
     int64_t now = clock_wall_us();
     if (n->held || index_has(p->index, d, file))
         return;
-    if (!index_add(p->index, d, file, n, wake_time(p, d, file, n, now), now))
+    int64_t wake = wake_time(p, d, file, n, now);
+    int64_t step = d == DIR_FAILED && wake > now ? clock_steps_untold(&p->clock) : 0;
+    if (step < 0) /* check_clock() will add it to all of them, but this one knows of it */
+        wake -= step;
+    if (!index_add(p->index, d, file, n, wake, now))
         read_again(p, d, file);
     p->seen_empty = false;
 }

@@ -382,11 +382,12 @@ while time.process_time() < end: pass"'
     start_workers 1
     job many 'echo "run $QUEUECTL_RUN"; [ "$QUEUECTL_RUN" = 23 ]' --max-retries 30 --backoff-base 1000
     # Without waiting for each retry.
-    push() {
-        if is_state many failed; then q retry many >/dev/null; fi
-        is_state many done
-    }
-    wait_until push
+    failed_run() { is_state many failed && [ "$(field many runs)" = "$1" ]; }
+    for n in $(seq 22); do
+        wait_until failed_run "$n"
+        q retry many >/dev/null
+    done
+    wait_until is_state many done
     [ "$(field many runs)" = 23 ]
     [ "$(q show --json many | jq -c '[.history | length, .[0].run, .[-1].run]')" = '[20,4,23]' ]
     [ "$(find spool/logs -name 'many.*' | wc -l)" = 20 ]

@@ -30,6 +30,8 @@ MUTANT_PATIENCE = 8  # it fails anyway
 MUTANTS = {
     "clock-unheard": "idle: it is set forward an hour",
     "clock-retry-unclamped": "backoff-max",
+    "clock-retry-by-now": "waits its backoff anew",
+    "clock-step-twice": "a step back of an hour and its failure are seen together",
     "clock-retry-unshifted": "retry: after a step back of an hour",
     "clock-no-rescan": "behind a busy worker",
     "clock-steps-forgotten": "many small steps",

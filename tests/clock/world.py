@@ -4,10 +4,13 @@
         w.start(2)                  a pool; all programs see the clock of this world
         w.set(-3600)                set it an hour back; shifts add up
         w.wall()                    what the programs read, in seconds
+        with w.pools_stopped(): ... what happens here they see at once, afterwards
         w.rest()                    until the pool waits for nothing near
 """
+import contextlib
 import mmap
 import os
+import signal
 import struct
 import subprocess
 import sys
@@ -32,6 +35,11 @@ def build_shim(folder):
     if done.returncode != 0:
         raise Failed(done.stderr)
     return out
+
+
+def is_stopped(pid):
+    with open("/proc/%d/stat" % pid) as f:
+        return f.read().rsplit(")", 1)[1].split()[0] == "T"
 
 
 class World(OneSpool):
@@ -69,6 +77,20 @@ class World(OneSpool):
 
     def wall(self):
         return time.time() + self.offset / NS
+
+    @contextlib.contextmanager
+    def pools_stopped(self):
+        """Pools see at once, afterwards, what happens meanwhile."""
+        pids = [int(name.split("-")[1]) for name in os.listdir(self.path("workers"))
+                if name.endswith(".pool") and name[0] != "."]
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+            self.until("the pool is stopped", lambda pid=pid: is_stopped(pid))
+        try:
+            yield
+        finally:
+            for pid in pids:
+                os.kill(pid, signal.SIGCONT)
 
     def polls(self):
         """Calls of poll(2) so far, by all programs."""
