@@ -11,7 +11,7 @@ struct wait_how {
     int64_t timeout_ms;               /* < 0: for ever */
     const volatile int *interrupted;  /* or NULL; a signal handler sets it to end the wait */
     void (*begins)(void *arg);        /* or NULL; called once if the first look does not end it,
-                                         and there was time for another */
+                                         and timeout_ms is not 0 */
     void *arg;                        /* of begins */
 };
 

@@ -250,13 +250,12 @@ static void check_folders(struct pool *p, int64_t now)
     } else if (r < 0) {
         log_warn("%s", err.text);
         p->folders_trouble = true;
-        p->states_away = !spool_holds_states(p->q.spool);
         p->folders_us = now + US_PER_SEC;
         pool_wake_at(p, p->folders_us);
         return;
     }
     bool as_before = r <= 0 && !p->folders_trouble;
-    p->folders_due = p->folders_trouble = p->states_away = false;
+    p->folders_due = p->folders_trouble = false;
     if (as_before)
         return;
     log_note("a folder of the spool %s; looking at all of it again",
@@ -357,9 +356,15 @@ bool care_is_troubled(const struct pool *p)
     return p->troubles == TROUBLES_MAX;
 }
 
+/* Else what a job ends with would be where nobody looks. */
+static bool has_states(const struct pool *p)
+{
+    return !p->folders_trouble || spool_holds_states(p->q.spool);
+}
+
 bool care_may_claim(struct pool *p, int64_t now)
 {
-    return !p->paused && !p->states_away && care_has_room(p, now);
+    return !p->paused && has_states(p) && care_has_room(p, now);
 }
 
 /* -- the journal --------------------------------------------------------- */

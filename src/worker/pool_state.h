@@ -107,7 +107,6 @@ struct pool {
     bool pools_due;           /* one came or went */
     bool folders_due;
     bool folders_trouble;     /* at the last look; what was replaced then is not told yet */
-    bool states_away;         /* a job that ended would be where nobody looks */
     int64_t folders_us;       /* monotonic: not before, after trouble */
     int64_t again_us;         /* the same for control/ and processing/ */
     bool sweep_due;
