@@ -33,7 +33,7 @@
 
 struct entry {
     struct dropped *d;
-    enum { OPEN, SETTLED } state; /* open: no fate yet */
+    enum { OPEN, PLACED, SETTLED } state; /* open: no fate yet; placed: a job, if synced */
     enum admit_fate fate;
     bool links;
     struct job job;
@@ -59,8 +59,10 @@ struct admission {
     void *arg;
     struct entry *entry; /* most of them */
     size_t most;
-    size_t n;            /* of these in use, all open */
+    size_t n;            /* of these in use */
     size_t at;           /* the next to commit */
+    bool keeps_order;    /* the file system */
+    bool placed;         /* all were committed, and some are to be synced in their places */
     int64_t mono_us;     /* of this call */
     int64_t wall_us;     /* when the last one was accepted */
     struct id_set in_use;
@@ -403,9 +405,7 @@ static void commit(struct admission *a, struct entry *e)
     struct spool *sp = a->q->spool;
     if (!e->unsafe && file_exchange(sp, e->tmp, DIR_PENDING, e->own) == 0 &&
         file_move(sp, DIR_PENDING, e->own, DIR_PENDING, e->canonical) == 0) {
-        close(e->lock); /* at once: a worker may claim it now */
-        e->lock = -1;
-        settle(e, ADMIT_TAKEN);
+        e->state = PLACED;
         return;
     }
     if (e->unsafe)
@@ -446,7 +446,8 @@ struct admission *admit_open(struct queue *q, admit_told *tell, void *arg)
     struct admission *a = calloc(1, sizeof *a);
     if (!a)
         return NULL;
-    *a = (struct admission){.q = q, .tell = tell, .arg = arg, .most = most_at_once()};
+    *a = (struct admission){.q = q, .tell = tell, .arg = arg, .most = most_at_once(),
+                            .keeps_order = sys_keeps_order(q->spool->root)};
     a->entry = calloc(a->most, sizeof *a->entry);
     if (a->entry)
         return a;
@@ -501,23 +502,54 @@ bool admit_add(struct admission *a, struct dropped *d, int64_t mono_now_us)
 
 void admit_sync(struct admission *a)
 {
-    if (a->n >= SYNC_TOGETHER && sys_sync_fs(a->q->spool->root) == 0)
+    if ((a->placed || a->n >= SYNC_TOGETHER) && sys_sync_fs(a->q->spool->root) == 0)
         return;
-    for (size_t i = 0; i < a->n; i++)
+    for (size_t i = 0; i < a->n && !a->placed; i++)
         a->entry[i].unsafe = file_sync(a->q->spool, DIR_TMP, a->entry[i].tmp) != 0;
 }
 
-bool admit_commit(struct admission *a, int64_t mono_now_us)
+/* One step of the first round, which gives each its place, or of the second, which lets
+ * go of those that were synced there. */
+static void advance(struct admission *a, struct entry *e)
+{
+    if (e->state == SETTLED)
+        return; /* by the first */
+    if (e->state == OPEN)
+        commit(a, e);
+    if (e->state == PLACED && (a->keeps_order || a->placed))
+        settle(e, ADMIT_TAKEN);
+    if (e->state == SETTLED)
+        conclude(a, e);
+}
+
+/* canonical: this one; NULL: any. */
+static bool has_placed(const struct admission *a, const char *canonical)
+{
+    for (size_t i = 0; i < a->n; i++)
+        if (a->entry[i].state == PLACED &&
+            (!canonical || strcmp(a->entry[i].canonical, canonical) == 0))
+            return true;
+    return false;
+}
+
+enum admit_step admit_commit(struct admission *a, int64_t mono_now_us)
 {
     a->mono_us = mono_now_us;
-    if (a->at < a->n) {
-        commit(a, &a->entry[a->at]);
-        conclude(a, &a->entry[a->at++]);
-    }
     if (a->at < a->n)
-        return true;
-    a->n = a->at = 0;
-    return false;
+        advance(a, &a->entry[a->at++]);
+    if (a->at < a->n)
+        return ADMIT_MORE;
+    a->placed = has_placed(a, NULL);
+    a->at = 0;
+    if (a->placed)
+        return ADMIT_SYNC;
+    a->n = 0;
+    return ADMIT_DONE;
+}
+
+bool admit_is_placed(const struct admission *a, const char *canonical)
+{
+    return !a->keeps_order && has_placed(a, canonical);
 }
 
 /* -- after a crash ------------------------------------------------------- */

@@ -2,7 +2,8 @@
  *
  *   inspect it without harm; lock its id; write a copy of exactly the bytes that
  *   were parsed (with what the queue adds); own it by renaming it to a dot name
- *   with our token; sync the copy and exchange it in; rename to the canonical name
+ *   with our token; sync the copy and exchange it in; rename to the canonical name;
+ *   where the file system keeps no order (sys.h), sync that before the id is let go
  *
  * A crash leaves the foreign file, a dot name whose taker is dead (recover.h
  * puts it back), or the job. */
@@ -42,8 +43,8 @@ typedef void admit_told(struct dropped *d, enum admit_fate fate, const char *can
                         const char *why, bool links, void *arg);
 
 /* Files on their way in, a batch at a time: add until it is full or there are no
- * more, sync, commit.  The caller may do other things between any two calls, but
- * must finish before the spool's folders are opened anew. */
+ * more, sync, commit until it is done.  The caller may do other things between any two
+ * calls, but must finish before the spool's folders are opened anew. */
 struct admission;
 struct admission *admit_open(struct queue *q, admit_told *tell, void *arg); /* NULL: no memory */
 void admit_close(struct admission *a); /* none may be under way */
@@ -53,12 +54,17 @@ void admit_close(struct admission *a); /* none may be under way */
 bool admit_add(struct admission *a, struct dropped *d, int64_t mono_now_us);
 bool admit_is_full(const struct admission *a);
 size_t admit_waiting(const struct admission *a); /* how many wait for sync or commit */
-/* Make the copies durable.  Changes nothing but what admit_commit() reads, so it
+/* Make durable what the batch did.  Changes nothing but what admit_commit() reads, so it
  * may run in a thread while no other call is made. */
 void admit_sync(struct admission *a);
-/* Rename the oldest one into its place; false: there are no more, and the next
- * batch may begin. */
-bool admit_commit(struct admission *a, int64_t mono_now_us);
+/* Rename the oldest one into its place.  ADMIT_SYNC: each has its place, and none may be
+ * claimed before admit_sync() was called again: its result could reach the disk and what
+ * became of the dropped file not, which would then come back beside it.  ADMIT_DONE: the
+ * next batch may begin. */
+enum admit_step { ADMIT_MORE, ADMIT_SYNC, ADMIT_DONE };
+enum admit_step admit_commit(struct admission *a, int64_t mono_now_us);
+/* Has it its place, and waits to be synced there?  Its fate will be told. */
+bool admit_is_placed(const struct admission *a, const char *canonical);
 
 /* Dot names in pending/ whose taker is dead get their own names back. */
 int admit_put_back(struct queue *q, struct err *err);

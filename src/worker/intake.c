@@ -181,6 +181,12 @@ static void sync_admission(void *arg)
     admit_sync(arg);
 }
 
+static void begin_sync(struct pool *p)
+{
+    p->admitting = SYNCING;
+    aside_begin(&p->sync, sync_admission, p->admission);
+}
+
 /* Add to the batch until the time is up; sync it when it is full or there are no
  * more. */
 static void gather(struct pool *p, int64_t until)
@@ -197,18 +203,18 @@ static void gather(struct pool *p, int64_t until)
         now = clock_mono_us();
     }
     bool failing = p->admit_failures > 0 || !p->has_room; /* perhaps for want of what the batch holds */
-    if (admit_waiting(p->admission) > 0 && (full || !more || failing)) {
-        p->admitting = SYNCING;
-        aside_begin(&p->sync, sync_admission, p->admission);
-    }
+    if (admit_waiting(p->admission) > 0 && (full || !more || failing))
+        begin_sync(p);
 }
 
 static void commit(struct pool *p, int64_t until)
 {
-    int64_t now = clock_mono_us();
-    while (now < until && admit_commit(p->admission, now))
-        now = clock_mono_us();
-    if (admit_waiting(p->admission) == 0)
+    enum admit_step step = ADMIT_MORE;
+    for (int64_t now = clock_mono_us(); now < until && step == ADMIT_MORE; now = clock_mono_us())
+        step = admit_commit(p->admission, now);
+    if (step == ADMIT_SYNC)
+        begin_sync(p);
+    else if (step == ADMIT_DONE)
         p->admitting = GATHERING;
 }
 
@@ -258,9 +264,11 @@ void intake_finish(struct pool *p)
     if (!p->admission || admit_waiting(p->admission) == 0)
         return;
     if (p->admitting == GATHERING)
-        admit_sync(p->admission);
-    aside_wait(&p->sync);
-    commit(p, INT64_MAX);
+        begin_sync(p);
+    do {
+        aside_wait(&p->sync);
+        commit(p, INT64_MAX);
+    } while (p->admitting == SYNCING);
 }
 
 /* A job that somebody moved into failed/ under another name, to be retried: there
@@ -278,7 +286,7 @@ static void move_to_pending(struct pool *p, const char *file)
 static void seen(struct pool *p, enum dir d, const char *file)
 {
     struct name n;
-    if (index_has(p->index, d, file))
+    if (index_has(p->index, d, file) || admit_is_placed(p->admission, file))
         return;
     if (name_parse(d, file, &n))
         add_waiting(p, d, file, &n);

@@ -119,6 +119,17 @@ class Load:
             self.drop(job["id"] + ".json", json.dumps(job))
             self.say(did="enqueue", ids=[job["id"]], code=0)
 
+    def anonymous(self):
+        """Dropped without an id: taken in twice it would be two jobs."""
+        for i in range(8):
+            self.let_workers_follow()
+            job = self.job("", self.rng.choice(["true", "true", "sleep 0.11"]))
+            del job["id"]
+            name = "anonymous-%d" % i
+            self.say(do="drop", names=[name])
+            self.drop(name + ".json", json.dumps(job))
+            self.say(did="drop", names=[name], code=0)
+
     def operator(self):
         for i in range(6):
             id = "by-hand-%d" % i
@@ -184,7 +195,7 @@ class Load:
             done = self.queuectl("retry", report[0][:-5])
             self.say(did="enqueue", ids=[name[:-5]], code=done.returncode)
 
-    ACTORS = ("producer", "unique", "batch", "dropper", "operator", "again", "latecomer",
+    ACTORS = ("producer", "unique", "batch", "dropper", "anonymous", "operator", "again", "latecomer",
               "canceller", "restorer")
 
     # -- all together ------------------------------------------------------------

@@ -42,6 +42,7 @@ class Expect:
         self.edited = {}        # id: the value of `mark`
         self.setting, self.paused, self.spool_made = None, None, False
         self.bad = {}           # name of a dropped file that is no job: its text
+        self.nameless = {}      # stem of a file dropped without an id: acknowledged?
         self.ended = set()      # ids whose result was synced
         self.anew = set()       # ids that were enqueued again (--unique)
         self.claims = {}        # id: attempts of its last run that began
@@ -67,7 +68,9 @@ class Expect:
 
     def note(self, mark):
         verb, ids = mark.get("do") or mark["did"], mark.get("ids", ())
-        if "do" in mark:
+        if verb == "drop":
+            self.nameless.update({name: "did" in mark for name in mark["names"]})
+        elif "do" in mark:
             for id in ids:
                 self.begin(id, verb)
             if verb in ("edit-setting", "pause", "resume"):
@@ -161,6 +164,15 @@ class Expect:
             if text not in texts:
                 yield Finding("not-kept", name, "its bytes are in none of the files")
 
+    def one_each(self, found):
+        """Whose id the queue made, of the file's stem: one job, if it was acknowledged."""
+        for stem, acked in self.nameless.items():
+            jobs = [job for job in found if job.id.startswith(stem + "-")]
+            if len(jobs) > 1:
+                yield Finding("doubled", stem, show(jobs))
+            if acked and not jobs and not self.tears:
+                yield Finding("lost", stem, "acknowledged, and nowhere")
+
     def runs(self, where):
         for id in self.ended:
             for job in where.get(id, []):
@@ -220,6 +232,7 @@ class Expect:
                     if not stays_in_tmp(spool, f) and not self.is_half_done(f) and
                     not self.is_excused(f)]
         findings += self.kept_files(spool)
+        findings += self.one_each(found)
         where = by_id(found)
         findings += [f for f in self.words(where) if f.kind == "undone"]
         for job in found:
