@@ -59,12 +59,25 @@ gap_within() {
     [ "$(cat order)" = $'sooner\nlater' ]
 }
 
-# Three of them: one may meet a busy machine.
+# How late it is, by its own clock, when it comes to run.
+says_late() { # due, file
+    echo "echo \$((\$(date +%s%3N) - $1)) >$2"
+}
+
+# The same command, started at the same moment by one who did nothing but sleep until
+# then: what that is late is the machine's.
+start_peer() { # due, file
+    python3 -c 'import os, sys, time
+time.sleep(max(0, int(sys.argv[1]) / 1000 - time.time()))
+os.execl("/bin/sh", "sh", "-c", sys.argv[2])' "$1" "$(says_late "$@")" 3>&- &
+}
+
 schedule_three() { # round, due
     for n in 0 1 2; do
         due=$(($2 + n * 200))
-        job "job$1.$n" "echo \$((\$(date +%s%3N) - $due)) >late.$n" \
+        job "job$1.$n" "$(says_late $due late.$n)" \
             --run-at "$(date -u -d "@$((due / 1000)).$(printf %03d $((due % 1000)))" +%Y-%m-%dT%H:%M:%S.%3NZ)"
+        start_peer $due peer.$n
     done
 }
 
@@ -75,21 +88,24 @@ scheduled_now() {
 
 @test "4: a job for 5 s from now is scheduled until then, and runs within 50 ms of it" {
     start_workers 1
-    # On a machine so busy that they are due before they were looked at: once more, later.
+    # On a machine so busy that they are due before they were looked at, or that wakes one
+    # and not the other: once more, later.
     for round in 1 2 3; do
         at=$(($(now_ms) + 5000 * round * round))
         schedule_three $round $at
         seen=$(scheduled_now)
         looked=$(now_ms)
         wait_until is_count done $((3 * round))
-        cat late.*
+        wait
         for n in 0 1 2; do
+            echo "round $round: $(cat late.$n) ms late, its peer $(cat peer.$n)" >&2
             [ "$(cat "late.$n")" -ge 0 ]
-        done
-        [ "$looked" -ge "$at" ] || break
+            echo $(($(cat late.$n) - $(cat peer.$n)))
+        done >behind
+        [ "$looked" -ge "$at" ] || [ "$(median <behind)" -gt 50 ] || break
     done
     [ "$seen" = "3 3 3" ]
-    [ "$(cat late.* | sort -n | head -n 1)" -le 50 ]
+    [ "$(median <behind)" -le 50 ]
 }
 
 @test "5: five workers run each job once" {
