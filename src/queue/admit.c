@@ -502,9 +502,10 @@ bool admit_add(struct admission *a, struct dropped *d, int64_t mono_now_us)
 
 void admit_sync(struct admission *a)
 {
-    if ((a->placed || a->n >= SYNC_TOGETHER) && sys_sync_fs(a->q->spool->root) == 0)
-        return;
-    for (size_t i = 0; i < a->n && !a->placed; i++)
+    bool together = a->placed || a->n >= SYNC_TOGETHER;
+    if ((together && sys_sync_fs(a->q->spool->root) == 0) || a->placed)
+        return; /* those that have their places are jobs, whatever comes of it */
+    for (size_t i = 0; i < a->n; i++)
         a->entry[i].unsafe = file_sync(a->q->spool, DIR_TMP, a->entry[i].tmp) != 0;
 }
 

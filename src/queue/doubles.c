@@ -6,7 +6,9 @@
  */
 #include "queue/doubles.h"
 
+#include <fcntl.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/sys.h"
@@ -61,23 +63,37 @@ struct mending {
     enum dir d;
 };
 
-/* The caller has the id's lock. */
-static void mend_waiting(struct queue *q, enum dir d, const char *file)
+/* Two names of one file: it was renamed from one to the other, and only the new name
+ * reached the disk. */
+static bool is_same_file(const struct spool *sp, enum dir a, const char *file_a, enum dir b,
+                         const char *file_b)
 {
-    enum dir state;
-    char other[FILE_NAME_MAX + 1];
+    struct stat sa, sb;
+    return fstatat(sp->dir[a], file_a, &sa, AT_SYMLINK_NOFOLLOW) == 0 &&
+           fstatat(sp->dir[b], file_b, &sb, AT_SYMLINK_NOFOLLOW) == 0 && sa.st_ino == sb.st_ino;
+}
+
+/* The caller has the id's lock, and has seen `other` end under it. */
+static void mend_waiting(struct queue *q, enum dir d, const char *file, enum dir state,
+                         const char *other, const char *id)
+{
     struct found f = {.state = d};
     struct err err = ERR_INIT; /* what cannot be mended now is seen at the claim, and by fsck */
+    char ended[FILE_NAME_MAX + 1];
+    if (is_same_file(q->spool, d, file, state, other)) { /* retry, or --unique */
+        doubles_remove(q, state, other, id);
+        return;
+    }
     text_copy(f.file, sizeof f.file, file);
     if (found_read(q, &f, NULL) != 0)
         return;
-    enum doubles which = doubles_compare(q, f.name.id, &f.job, &state, other);
+    enum doubles which = doubles_compare(q, id, &f.job, &state, ended);
     if (which == DOUBLES_OLDER)
-        doubles_remove(q, d, file, f.name.id);
+        doubles_remove(q, d, file, id);
     else if (which == DOUBLES_NEWER)
-        doubles_remove(q, state, other, f.name.id);
+        doubles_remove(q, state, ended, id);
     else if (which == DOUBLES_REPLACED)
-        doubles_put_aside(q, state, other, &err);
+        doubles_put_aside(q, state, ended, &err);
     found_release(&f);
 }
 
@@ -96,7 +112,7 @@ static int mend_one(const char *file, void *arg)
     if ((!twice && idlock_exists(sp, n.id)) || idlock_take(sp, n.id, &lock, NULL) != IDLOCK_OWNED)
         return 0; /* a run has it: its claim has looked */
     if (twice)
-        mend_waiting(m->q, m->d, file);
+        mend_waiting(m->q, m->d, file, state, other, n.id);
     close(lock);
     return 0;
 }

@@ -30,7 +30,8 @@ q() { "$QUEUECTL_BIN" "$@" 2>>"$INSIDE/said"; }
 drain() { q worker run --drain; true; }
 WHEN=20260101T000000.000000Z
 waiting() { cp "$1" "spool/pending/$WHEN.p0.a$2.x.json" && rm -f spool/ids/x; }
-runs() { q show --json x | jq -e "$1" >/dev/null; }
+runs_of() { q show --json "$1" | jq -e "$2" >/dev/null; }
+runs() { runs_of x "$1"; }
 
 truncate -s 120M "$INSIDE/disk"
 mkfs.btrfs -q "$INSIDE/disk" >/dev/null 2>&1 && mkdir "$INSIDE/fs" && mount -o loop "$INSIDE/disk" "$INSIDE/fs" || exit 1
@@ -54,6 +55,14 @@ check "a job that came in its place runs" runs '.state == "done" and .runs == 1 
 check "once" [ "$(sort ran | tr '\n' ' ')" = "anew ran " ]
 check "what it replaced lies in quarantine/, reported" \
     grep -q 'took its place' spool/dead/rejected-x.json-*.json
+
+q enqueue --id y --command 'echo y >>ran' >/dev/null
+drain
+q enqueue --unique --id y --command 'echo y anew >>ran' --delay 1h >/dev/null
+ln spool/pending/*.y.json spool/done/y.json # of its last rename only the new name is there
+drain
+check "a job that left done/, whose old name came back, waits" runs_of y '.state == "pending" and .runs == null'
+check "and is in one place" test ! -e spool/done/y.json
 check "fsck finds nothing" q fsck
 
 # Of one dropped file and of ten: the rename to its place is synced before its claim.
