@@ -9,11 +9,13 @@
 #include "base/text.h"
 #include "queue/runs.h"
 
-#define LOOK_PAUSE_US (400 * US_PER_MS) /* a waiting job is asked for each 500 ms */
+#define LOOK_WORTH 20                  /* pauses of so many times what a look took, */
+#define PAUSE_MAX_US (400 * US_PER_MS) /* at most: a waiting job is asked for each 500 ms */
 #define GRAIN_US (20 * US_PER_MS)       /* a file's time lags by a tick */
 
 struct living {
-    int64_t wall_us, mono_us; /* when the look began */
+    int64_t wall_us;  /* when the look began */
+    int64_t next_us;  /* monotonic: no other before */
     bool complete;
     char (*id)[ID_MAX + 1];
     size_t n, cap;
@@ -50,14 +52,16 @@ static bool note(const char *run, void *arg)
 static void look(struct living *l, const struct queue *q)
 {
     struct buf prefix = BUF_INIT;
+    int64_t began = clock_mono_us();
     l->wall_us = clock_wall_us();
-    l->mono_us = clock_mono_us();
     l->n = 0;
     l->complete = true;
     buf_addf(&prefix, "QUEUECTL_JOB=%s/%s/", q->spool->path, dir_name(DIR_PROCESSING));
     if (prefix.failed || sys_each_with_env(buf_str(&prefix), note, NULL, l) < 0)
         l->complete = false;
     buf_release(&prefix);
+    int64_t now = clock_mono_us(), pause = LOOK_WORTH * (now - began);
+    l->next_us = now + (pause < PAUSE_MAX_US ? pause : PAUSE_MAX_US);
 }
 
 static bool holds(const struct living *l, const char *id)
@@ -75,7 +79,7 @@ bool living_may_have(struct queue *q, const char *id, int64_t made_us)
     if (first && !(l = q->living = calloc(1, sizeof *l)))
         return true;
     if (first || !l->complete || l->wall_us < made_us + GRAIN_US || holds(l, id)) {
-        if (!first && clock_mono_us() - l->mono_us < LOOK_PAUSE_US)
+        if (!first && clock_mono_us() < l->next_us)
             return true;
         look(l, q);
     }

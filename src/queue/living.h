@@ -15,7 +15,7 @@ struct living; /* in struct queue, NULL until the first question */
 
 /* May a run of this id live, whose lock's file was made or doubted at made_us (wall
  * time)?  In doubt yes, and also where a look would be due that comes too soon after
- * the last: ask again. */
+ * the last, for what it costs: ask again. */
 bool living_may_have(struct queue *q, const char *id, int64_t made_us);
 void living_free(struct living *l);
 
