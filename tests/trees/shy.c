@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -54,11 +55,20 @@ static int is_dead(long pid)
     return !state || state[2] == 'Z';
 }
 
+static bool has_stepped(const struct beat *beat, long link)
+{
+    return beat->link != link && is_dead(link);
+}
+
+/* A link that was found before it could say who it is ends the chain: then the dead one
+ * before it is asked for in vain, once. */
 static void step(struct beat *beat, long link)
 {
     beat->asked++;
-    for (int ms = 0; ms < WAIT_MS && (beat->link == link || !is_dead(link)); ms++)
+    for (int ms = 0; ms < WAIT_MS && !has_stepped(beat, link); ms++)
         poll(NULL, 0, 1);
+    if (!has_stepped(beat, link))
+        beat->asked = SHY_TIMES;
 }
 
 static long link_at_open;
