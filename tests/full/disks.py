@@ -59,7 +59,7 @@ class Disk:
         return self
 
     def __exit__(self, *_):
-        subprocess.run(["umount", self.mount], capture_output=True, check=False)
+        subprocess.run(["umount", "--lazy", self.mount], capture_output=True, check=False)
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def make(self):
