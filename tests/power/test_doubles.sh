@@ -81,11 +81,11 @@ drop() {
 drain_traced() { # trace
     strace -f -qq -s 300 -e trace=renameat,renameat2,syncfs -o "$1" "$QUEUECTL_BIN" worker run --drain 2>>"$INSIDE/said"
 }
-all_in_order() { # trace, jobs
+all_in_order() { # trace, name, jobs
     local id
-    for id in $(sed -n 's/.*\.a1\.w[0-9a-f-]*\.\([^"]*\)\.json".*/\1/p' "$1" | sort -u); do
+    while read -r id; do
         is_in_order "$1" "$id" || return
-    done
+    done < <(sed -n 's/.*\.a1\.w[0-9a-f-]*\.\([^"]*\)\.json".*/\1/p' "$1" | sort -u)
     [ "$(find spool/done -name "$2" | wc -l)" = "$3" ]
 }
 if strace -o /dev/null true 2>/dev/null; then
