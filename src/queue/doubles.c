@@ -73,15 +73,14 @@ static bool is_same_file(const struct spool *sp, enum dir a, const char *file_a,
            fstatat(sp->dir[b], file_b, &sb, AT_SYMLINK_NOFOLLOW) == 0 && sa.st_ino == sb.st_ino;
 }
 
-/* The caller has the id's lock, and has seen `other` end under it. */
-static void mend_waiting(struct queue *q, enum dir d, const char *file, enum dir state,
-                         const char *other, const char *id)
+/* The caller has the id's lock, and has seen `ended` under it, in `state`. */
+static void mend_waiting(struct queue *q, const char *id, enum dir d, const char *file,
+                         enum dir state, char ended[FILE_NAME_MAX + 1])
 {
     struct found f = {.state = d};
     struct err err = ERR_INIT; /* what cannot be mended now is seen at the claim, and by fsck */
-    char ended[FILE_NAME_MAX + 1];
-    if (is_same_file(q->spool, d, file, state, other)) { /* retry, or --unique */
-        doubles_remove(q, state, other, id);
+    if (is_same_file(q->spool, d, file, state, ended)) { /* retry, or --unique */
+        doubles_remove(q, state, ended, id);
         return;
     }
     text_copy(f.file, sizeof f.file, file);
@@ -112,7 +111,7 @@ static int mend_one(const char *file, void *arg)
     if ((!twice && idlock_exists(sp, n.id)) || idlock_take(sp, n.id, &lock, NULL) != IDLOCK_OWNED)
         return 0; /* a run has it: its claim has looked */
     if (twice)
-        mend_waiting(m->q, m->d, file, state, other, n.id);
+        mend_waiting(m->q, n.id, m->d, file, state, other);
     close(lock);
     return 0;
 }

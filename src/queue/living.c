@@ -16,7 +16,7 @@
 struct living {
     int64_t wall_us;  /* when the look began */
     int64_t next_us;  /* monotonic: no other before */
-    bool complete;
+    bool complete;    /* not before the first look */
     char (*id)[ID_MAX + 1];
     size_t n, cap;
 };
@@ -75,11 +75,10 @@ static bool holds(const struct living *l, const char *id)
 bool living_may_have(struct queue *q, const char *id, int64_t made_us)
 {
     struct living *l = q->living;
-    bool first = !l;
-    if (first && !(l = q->living = calloc(1, sizeof *l)))
+    if (!l && !(l = q->living = calloc(1, sizeof *l)))
         return true;
-    if (first || !l->complete || l->wall_us < made_us + GRAIN_US || holds(l, id)) {
-        if (!first && clock_mono_us() < l->next_us)
+    if (!l->complete || l->wall_us < made_us + GRAIN_US || holds(l, id)) {
+        if (clock_mono_us() < l->next_us)
             return true;
         look(l, q);
     }

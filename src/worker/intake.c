@@ -282,7 +282,7 @@ static void move_to_pending(struct pool *p, const char *file)
                  dir_name(DIR_FAILED), file, dir_name(DIR_PENDING), strerror(errno));
 }
 
-/* A name in pending/ or failed/. */
+/* A name in pending/ or failed/.  What waits for its sync is told of when it may run. */
 static void seen(struct pool *p, enum dir d, const char *file)
 {
     struct name n;

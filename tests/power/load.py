@@ -195,8 +195,8 @@ class Load:
             done = self.queuectl("retry", report[0][:-5])
             self.say(did="enqueue", ids=[name[:-5]], code=done.returncode)
 
-    ACTORS = ("producer", "unique", "batch", "dropper", "anonymous", "operator", "again", "latecomer",
-              "canceller", "restorer")
+    ACTORS = ("producer", "unique", "batch", "dropper", "anonymous", "operator", "again",
+              "latecomer", "canceller", "restorer")
 
     # -- all together ------------------------------------------------------------
 
